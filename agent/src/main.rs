@@ -1,0 +1,2 @@
+//! The baryon program.
+fn main() {}

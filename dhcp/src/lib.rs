@@ -1,0 +1,1 @@
+//! The DHCP service: qdhcp namespaces and a DHCPv4 server that runs inside them.

@@ -1,0 +1,1 @@
+//! Kernel hands: namespaces, links, addresses, routes, nftables, conntrack, sockets.

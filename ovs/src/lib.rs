@@ -1,0 +1,1 @@
+//! The switch: OVSDB and OpenFlow clients, the flow pipeline, and the domain that keeps Open vSwitch as wanted.

@@ -1,0 +1,1 @@
+//! Routers: qrouter namespaces with their interfaces, routes and address translation.

@@ -1,0 +1,1 @@
+//! The test harness: sandboxed nodes with a real Open vSwitch, guests and virtual machines.
