@@ -5,7 +5,7 @@
 //! than the kernel allows), so it does not identify an object for certain: two ports whose ids begin
 //! alike collide. Tunnel ports are named in `ovs`, from the address of the far end.
 
-use crate::{NetworkId, PortId, RouterId};
+use crate::{NetworkId, ObjectRef, PortId, RouterId};
 
 /// Neutron's `LINUX_DEV_LEN`.
 const DEVICE_LENGTH: usize = 14;
@@ -51,6 +51,14 @@ pub fn router_namespace(router: RouterId) -> String {
     format!("{ROUTER_NAMESPACE}{router}")
 }
 
+/// The object that a namespace belongs to; none when the name is not one of ours.
+pub fn owner_of_namespace(name: &str) -> Option<ObjectRef> {
+    if let Some(id) = name.strip_prefix(DHCP_NAMESPACE) {
+        return id.parse().ok().map(ObjectRef::Network);
+    }
+    name.strip_prefix(ROUTER_NAMESPACE)?.parse().ok().map(ObjectRef::Router)
+}
+
 /// What the name of every DHCP namespace begins with.
 pub const DHCP_NAMESPACE: &str = "qdhcp-";
 /// What the name of every router namespace begins with.
@@ -70,5 +78,8 @@ mod tests {
         assert_eq!(dhcp_veth(port), "ns-24d0a689-81");
         assert_eq!(dhcp_namespace(id.parse().unwrap()), format!("qdhcp-{id}"));
         assert_eq!(router_namespace(id.parse().unwrap()), format!("qrouter-{id}"));
+        assert_eq!(owner_of_namespace(&format!("qdhcp-{id}")), id.parse().ok().map(ObjectRef::Network));
+        assert_eq!(owner_of_namespace(&format!("qrouter-{id}")), id.parse().ok().map(ObjectRef::Router));
+        assert_eq!(owner_of_namespace("qrouter-mine"), None);
     }
 }

@@ -1,0 +1,211 @@
+//! The topology of this node as a picture: who is connected to whom, with names, addresses and state.
+//!
+//! [`Picture`] is what is drawn, made from the controller's will and the engine's statuses; `text` draws
+//! it for a terminal, `svg` for a browser. The picture says what is wanted and how far it got, not what
+//! packets do.
+
+pub(crate) mod svg;
+pub(crate) mod text;
+
+use model::{Desired, HostName, Network, ObjectRef, Outcome, Port, PortOwner, Router, RouterInterface};
+use serde::{Deserialize, Serialize};
+
+use crate::status::Statuses;
+
+/// Everything that is drawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Picture {
+    pub(crate) host: String,
+    /// In the order of their names, external networks first.
+    pub(crate) networks: Vec<NetworkBox>,
+    pub(crate) routers: Vec<RouterBox>,
+}
+
+/// A network and what is plugged into it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NetworkBox {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Such as `vxlan 1001` or `flat public`.
+    pub(crate) carrier: String,
+    pub(crate) external: bool,
+    pub(crate) subnets: Vec<String>,
+    pub(crate) ports: Vec<PortBox>,
+    pub(crate) state: State,
+}
+
+/// A port that is not a router's: a guest, or the DHCP service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PortBox {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) kind: PortKind,
+    pub(crate) mac: String,
+    pub(crate) addresses: Vec<String>,
+    /// The floating IP by which it is reached from outside.
+    pub(crate) floating: Option<String>,
+    /// The node that it is on; absent while it is on none.
+    pub(crate) host: Option<String>,
+    pub(crate) state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PortKind {
+    Dhcp,
+    Guest,
+}
+
+/// A router and the networks it joins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RouterBox {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Gateway first.
+    pub(crate) legs: Vec<Leg>,
+    pub(crate) snat: bool,
+    pub(crate) host: Option<String>,
+    pub(crate) state: State,
+}
+
+/// One port of a router.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    pub(crate) network: String,
+    pub(crate) device: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) gateway: bool,
+}
+
+/// How far an object got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", content = "why", rename_all = "snake_case")]
+pub(crate) enum State {
+    Right,
+    Waiting(String),
+    Failed(String),
+    /// On another node, or on none: nothing is known of it here.
+    Elsewhere,
+}
+
+impl State {
+    fn of(statuses: &Statuses, object: ObjectRef) -> Self {
+        match statuses.get(object).map(|status| &status.outcome) {
+            None => Self::Elsewhere,
+            Some(Outcome::Done) => Self::Right,
+            Some(Outcome::Waiting { on }) => Self::Waiting(on.clone()),
+            Some(Outcome::Failed { chain, .. }) => Self::Failed(chain.join(": ")),
+        }
+    }
+
+    /// One character for it, after which the reason may follow.
+    pub(crate) fn mark(&self) -> &'static str {
+        match self {
+            Self::Right => "✓",
+            Self::Waiting(_) => "…",
+            Self::Failed(_) => "✗",
+            Self::Elsewhere => "·",
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Waiting(why) | Self::Failed(why) => Some(why),
+            Self::Right | Self::Elsewhere => None,
+        }
+    }
+}
+
+/// The picture of everything the controller wants.
+pub(crate) fn picture(desired: &Desired, statuses: &Statuses, host: &HostName) -> Picture {
+    let mut networks: Vec<NetworkBox> =
+        desired.networks().values().map(|network| network_box(desired, statuses, network)).collect();
+    networks.sort_by(|a, b| (!a.external, &a.name, &a.id).cmp(&(!b.external, &b.name, &b.id)));
+    let mut routers: Vec<RouterBox> =
+        desired.routers().values().map(|router| router_box(statuses, router)).collect();
+    routers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    Picture { host: host.to_string(), networks, routers }
+}
+
+fn network_box(desired: &Desired, statuses: &Statuses, network: &Network) -> NetworkBox {
+    let carrier = network.segments.iter().map(|segment| {
+        let detail = segment.physical_network().map(str::to_owned).into_iter();
+        let detail: Vec<String> = detail.chain(segment.segmentation_id().map(|id| id.to_string())).collect();
+        format!("{} {}", segment.network_type(), detail.join(" ")).trim().to_owned()
+    });
+    let mut ports: Vec<PortBox> =
+        desired.ports_of(network.id).filter_map(|port| port_box(desired, statuses, port)).collect();
+    ports.sort_by(|a, b| (a.kind, &a.name, &a.id).cmp(&(b.kind, &b.name, &b.id)));
+    NetworkBox {
+        id: network.id.to_string(),
+        name: name_or_id(&network.name, network.id),
+        carrier: carrier.collect::<Vec<_>>().join(", "),
+        external: network.external,
+        subnets: desired.subnets_of(network.id).map(|subnet| subnet.cidr.to_string()).collect(),
+        ports,
+        state: State::of(statuses, ObjectRef::Network(network.id)),
+    }
+}
+
+/// Routers' ports are drawn as legs of the router, and a floating IP at the port that it leads to.
+fn port_box(desired: &Desired, statuses: &Statuses, port: &Port) -> Option<PortBox> {
+    let kind = match port.owner {
+        PortOwner::RouterInterface | PortOwner::RouterGateway | PortOwner::FloatingIp => return None,
+        PortOwner::Dhcp => PortKind::Dhcp,
+        PortOwner::Other(_) => PortKind::Guest,
+    };
+    let name = match kind {
+        PortKind::Dhcp => "dhcp".to_owned(),
+        PortKind::Guest => name_or_id(&port.name, port.id),
+    };
+    Some(PortBox {
+        id: port.id.to_string(),
+        name,
+        kind,
+        mac: port.mac.to_string(),
+        addresses: port.fixed_ips.iter().map(|fixed| fixed.address.to_string()).collect(),
+        floating: floating_ip(desired, port),
+        host: port.binding.as_ref().map(|binding| binding.host.to_string()),
+        state: State::of(statuses, ObjectRef::Port(port.id)),
+    })
+}
+
+/// The floating IP of a router on the port's network that leads to one of the port's addresses.
+fn floating_ip(desired: &Desired, port: &Port) -> Option<String> {
+    let routers = desired.routers().values();
+    let here = routers.filter(|router| router.interfaces.iter().any(|leg| leg.network == port.network));
+    let floating = here.flat_map(|router| &router.floating_ips);
+    let mut mine = floating.filter(|ip| port.fixed_ips.iter().any(|fixed| fixed.address == ip.fixed));
+    mine.next().map(|ip| ip.floating.to_string())
+}
+
+fn router_box(statuses: &Statuses, router: &Router) -> RouterBox {
+    let gateway = router.gateway.as_ref();
+    let way_out = gateway.map(|gateway| leg(&gateway.interface, true));
+    RouterBox {
+        id: router.id.to_string(),
+        name: name_or_id(&router.name, router.id),
+        legs: way_out.into_iter().chain(router.interfaces.iter().map(|port| leg(port, false))).collect(),
+        snat: gateway.is_some_and(|gateway| gateway.enable_snat),
+        host: router.host.as_ref().map(ToString::to_string),
+        state: State::of(statuses, ObjectRef::Router(router.id)),
+    }
+}
+
+fn leg(interface: &RouterInterface, gateway: bool) -> Leg {
+    let device = if gateway {
+        model::names::router_gateway(interface.port)
+    } else {
+        model::names::router_interface(interface.port)
+    };
+    Leg {
+        network: interface.network.to_string(),
+        device,
+        addresses: interface.addresses.iter().map(|net| net.addr().to_string()).collect(),
+        gateway,
+    }
+}
+
+fn name_or_id(name: &str, id: impl ToString) -> String {
+    if name.is_empty() { id.to_string() } else { name.to_owned() }
+}
