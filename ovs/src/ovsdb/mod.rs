@@ -1,0 +1,1 @@
+//! OVSDB client (RFC 7047).
