@@ -1,1 +1,23 @@
-//! OpenFlow client.
+//! OpenFlow 1.4 with the extensions of Nicira: flows as values, their text, their bytes, and a connection
+//! to a bridge of Open vSwitch.
+//!
+//! [`flow::Flow`] is the word that pipelines speak; `field`, `matcher`, `action`, `learn`, `conntrack` and
+//! `ct_state` are what it is made of, and `text` is how it prints. There is no packet-in, no group and
+//! no meter table here: what a bridge does is written down as flows and left to it.
+
+pub mod action;
+pub mod conntrack;
+pub mod ct_state;
+pub mod field;
+pub mod flow;
+pub mod learn;
+pub mod matcher;
+mod text;
+
+pub use action::Action;
+pub use conntrack::{Ct, CtZone, Nat, NatAddresses, NatChoice, NatDirection};
+pub use ct_state::CtState;
+pub use field::{Field, Subfield, Value};
+pub use flow::{Flow, FlowKey};
+pub use learn::{Learn, LearnSpec};
+pub use matcher::{FieldMatch, Match};
