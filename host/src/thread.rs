@@ -1,0 +1,58 @@
+//! Where blocking work runs: threads that enter a namespace, and netlink exchanges.
+//!
+//! A thread that has entered a namespace is never reused: it ends with its work, so no later work can find
+//! itself in the wrong namespace. Both kinds are limited in number, as each of a thousand routers may ask
+//! at once; the callers wait their turn without a thread.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use nix::sched::{CloneFlags, setns};
+use tokio::sync::{Semaphore, oneshot};
+
+/// The kernel does one network change at a time (the RTNL lock), so more threads would only wait for it.
+const AT_ONCE: usize = 8;
+
+static VISITS: Semaphore = Semaphore::const_new(AT_ONCE);
+static EXCHANGES: Semaphore = Semaphore::const_new(AT_ONCE);
+
+/// Runs `work` on a new thread inside the network namespace `namespace`.
+pub(crate) async fn visit<T: Send + 'static>(
+    namespace: Arc<OwnedFd>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    alone(move || {
+        setns(namespace, CloneFlags::CLONE_NEWNET)?;
+        Ok(work())
+    })
+    .await
+}
+
+/// Runs `work` on a new thread that ends with it. When the caller stops waiting, the work still ends.
+pub(crate) async fn alone<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let permit = VISITS.acquire().await.map_err(io::Error::other)?;
+    let (answer, wait) = oneshot::channel();
+    std::thread::Builder::new().name("namespace".to_owned()).spawn(move || {
+        let result = work();
+        drop(permit);
+        // Nobody waits any more when the caller was cancelled.
+        let _ = answer.send(result);
+    })?;
+    wait.await.map_err(|_| io::Error::other("the thread for this work panicked"))?
+}
+
+/// Runs a netlink exchange on the runtime's blocking threads. The kernel does the work of a request inside
+/// `sendmsg`, waiting for its locks there, so the socket's readiness would tell nothing.
+pub(crate) async fn exchange<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let permit = EXCHANGES.acquire().await.map_err(io::Error::other)?;
+    tokio::task::spawn_blocking(move || {
+        let result = work();
+        drop(permit);
+        result
+    })
+    .await
+    .map_err(io::Error::other)
+}
