@@ -153,7 +153,7 @@ impl Engine {
             // Removals that were held back become possible, and only a look at everything finds them.
             self.dirty.all = true;
         } else {
-            self.dirty.objects.extend(dirty(&self.desired, &desired, &self.host));
+            self.dirty.objects.extend(dirty(&self.desired, &desired));
         }
         self.desired = desired;
     }

@@ -1,2 +1,52 @@
-//! The baryon program.
-fn main() {}
+//! The `baryon` program: reads the command line and hands over. Everything is done elsewhere: `run` is
+//! the agent, the other commands ask a running one.
+
+mod backoff;
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod dirty;
+mod domains;
+mod engine;
+mod event;
+mod inspect;
+mod log;
+mod run;
+mod signal;
+mod status;
+mod topology;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match start(&cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: &cli::Cli) -> anyhow::Result<ExitCode> {
+    // Two workers: the engine decides in one task, the DHCP service of busy networks uses the other.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        match &cli.command {
+            cli::Command::Run(files) => run::run(files).await.map(|()| ExitCode::SUCCESS),
+            _ => commands::carry_out(cli).await,
+        }
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the one place that tells a person at a terminal of a failure")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("baryon: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because {cause}");
+    }
+}

@@ -1,0 +1,203 @@
+//! The commands that ask a running agent, and how their answers are printed.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use hyper::Method;
+use serde_json::Value;
+
+use crate::cli::{Apply, Cli, Command, DhcpList, Plan, Show};
+use crate::client::request;
+use crate::config;
+use crate::run;
+use crate::topology::{self, Picture};
+use crate::why::Explanation;
+
+/// Carries out any command but `run`.
+pub(crate) async fn carry_out(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let ask = Asker { socket: &cli.socket, json: cli.json };
+    match &cli.command {
+        Command::Run(_) => Ok(ExitCode::SUCCESS),
+        Command::Config(files) => print_config(&config::load(&files.files, &files.directories)?, cli.json),
+        Command::Apply(apply) => ask.apply(apply).await,
+        Command::Plan(plan) => ask.plan(plan).await,
+        Command::Show(show) => ask.show(show).await,
+        Command::Why { kind, name } => ask.why(kind, name).await,
+        Command::Topology { svg } => ask.topology(svg.as_deref()).await,
+        Command::Dhcp { what } => ask.dhcp(*what).await,
+        Command::Resource(command) => {
+            let output = command.run(&cli.socket).await?;
+            print(&output.render(cli.json));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+struct Asker<'a> {
+    socket: &'a Path,
+    json: bool,
+}
+
+impl Asker<'_> {
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        request(self.socket, Method::GET, path, None).await
+    }
+
+    async fn apply(&self, apply: &Apply) -> anyhow::Result<ExitCode> {
+        let file = apply.file.display();
+        let text = tokio::fs::read_to_string(&apply.file)
+            .await
+            .with_context(|| format!("cannot read the topology {file}"))?;
+        let path = if apply.dry_run { "/baryon/v1/topology?dry_run=true" } else { "/baryon/v1/topology" };
+        let answer = request(self.socket, Method::PUT, path, Some(("application/yaml", text)))
+            .await
+            .with_context(|| format!("nothing was changed: {file} cannot be applied"))?;
+        if self.json {
+            return print_json(&answer);
+        }
+        let lines = answer.get("text").and_then(Value::as_str).unwrap_or_default();
+        print(if lines.is_empty() { "nothing to change\n" } else { lines });
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn plan(&self, plan: &Plan) -> anyhow::Result<ExitCode> {
+        let offline = !plan.config.files.is_empty() || !plan.config.directories.is_empty();
+        let answer =
+            if offline { run::rehearse(&plan.config).await? } else { self.get("/baryon/v1/plan").await? };
+        if self.json {
+            return print_json(&answer);
+        }
+        let steps = answer["steps"].as_array().map_or(&[][..], Vec::as_slice);
+        if steps.is_empty() {
+            print("nothing to do: this node is as wanted\n");
+        }
+        for step in steps {
+            print(&format!("{}\n", text(step, "command")));
+        }
+        for open in answer["open"].as_array().map_or(&[][..], Vec::as_slice) {
+            print(&format!("# {} {}\n", text(open, "object"), text(open, "outcome")));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn show(&self, show: &Show) -> anyhow::Result<ExitCode> {
+        let answer = self.get("/baryon/v1/show").await?;
+        let right = answer["converged"] == Value::Bool(true);
+        let code = if show.check && !right { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        if self.json {
+            print_json(&answer)?;
+            return Ok(code);
+        }
+        for entry in answer["objects"].as_array().map_or(&[][..], Vec::as_slice) {
+            let detail = match entry["outcome"].as_str() {
+                Some("waiting") => format!("waiting for {}", text(entry, "on")),
+                Some("failed") => {
+                    let chain = entry["chain"].as_array().map_or(&[][..], Vec::as_slice);
+                    let chain: Vec<&str> = chain.iter().filter_map(Value::as_str).collect();
+                    format!("failed: {}", chain.join(": "))
+                }
+                _ => "as wanted".to_owned(),
+            };
+            print(&format!("{:<46} {:<20} {detail}\n", text(entry, "object"), text(entry, "name")));
+        }
+        print(&format!(
+            "{} as wanted, {} waiting, {} failed\n",
+            answer["done"], answer["waiting"], answer["failed"]
+        ));
+        Ok(code)
+    }
+
+    async fn why(&self, kind: &str, name: &str) -> anyhow::Result<ExitCode> {
+        let answer = self.get(&format!("/baryon/v1/why/{kind}/{}", escape(name))).await?;
+        if self.json {
+            return print_json(&answer);
+        }
+        let explanation: Explanation = serde_json::from_value(answer)?;
+        let title = format!("{} {}", explanation.object, explanation.name);
+        print(&format!("{}: {}\n", title.trim_end(), explanation.verdict));
+        explanation.facts.iter().for_each(|fact| print(&format!("  - {fact}\n")));
+        if !explanation.commands.is_empty() {
+            print("what would be done now:\n");
+            explanation.commands.iter().for_each(|command| print(&format!("    {command}\n")));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn topology(&self, svg: Option<&Path>) -> anyhow::Result<ExitCode> {
+        let answer = self.get("/baryon/v1/picture").await?;
+        if let Some(file) = svg {
+            let picture: Picture = serde_json::from_value(answer.clone())?;
+            tokio::fs::write(file, topology::svg::draw(&picture))
+                .await
+                .with_context(|| format!("cannot write the picture {}", file.display()))?;
+        }
+        if self.json {
+            return print_json(&answer);
+        }
+        print(&topology::text::draw(&serde_json::from_value(answer)?));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn dhcp(&self, what: DhcpList) -> anyhow::Result<ExitCode> {
+        let path = match what {
+            DhcpList::Leases => "/baryon/v1/dhcp/leases",
+            DhcpList::Hosts => "/baryon/v1/dhcp/hosts",
+        };
+        let answer = self.get(path).await?;
+        if self.json {
+            return print_json(&answer);
+        }
+        for entry in answer.as_array().map_or(&[][..], Vec::as_slice) {
+            let fields = entry.as_object().into_iter().flatten();
+            let line: Vec<String> = fields.map(|(key, value)| format!("{key}={}", bare(value))).collect();
+            print(&format!("{}\n", line.join("  ")));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print_config(loaded: &config::Loaded, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        return print_json(&serde_json::to_value(&loaded.in_force)?);
+    }
+    let mut section = "";
+    for value in &loaded.in_force {
+        if value.section != section {
+            section = value.section;
+            print(&format!("[{section}]\n"));
+        }
+        print(&format!("# {}\n{} = {}    # {}\n", value.help, value.option, value.value, value.origin));
+    }
+    for warning in &loaded.warnings {
+        print(&format!("# warning: {warning}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn bare(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Percent-encodes what a path segment cannot hold.
+fn escape(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn print_json(value: &Value) -> anyhow::Result<ExitCode> {
+    print(&(serde_json::to_string_pretty(value)? + "\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output; a reader that went away (`| head`) is no failure.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
