@@ -1,0 +1,60 @@
+//! What exists on this node and is ours, as a value. `observe` makes it; foreign things are not in it:
+//!
+//! * namespaces that are not named `qrouter-` and a UUID;
+//! * devices in a router's namespace that are not named `qr-…` or `qg-…` (but `lo` is here);
+//! * routes that are not of protocol `static`, are not in the main table, have a metric of their own or
+//!   lead over a foreign device: what the kernel, a routing daemon or an operator's bare
+//!   `ip route add` (protocol `boot`) made is theirs;
+//! * addresses that the kernel or an advertisement brings and takes;
+//! * nftables tables other than `ip baryon`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::IpNet;
+use model::{Mac, RouterId};
+
+use crate::spec::Routes;
+
+/// What exists, of the routers in scope.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Actual {
+    /// Routers that have a namespace.
+    pub routers: BTreeMap<RouterId, Found>,
+    /// Devices in the root namespace that are named like a router's.
+    pub arrived: BTreeSet<String>,
+}
+
+/// What a router's name in the folder of namespaces stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A namespace, and what is in it.
+    Namespace(Snapshot),
+    /// It could not be read; why, for people.
+    Unreadable(String),
+}
+
+/// The content of one namespace.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Snapshot {
+    /// By device name.
+    pub links: BTreeMap<String, Link>,
+    pub routes: Routes,
+    /// Those of the sysctls that matter which exist.
+    pub sysctls: BTreeMap<String, String>,
+    /// The comment of our table; absent when there is no such table.
+    pub table: Option<String>,
+    /// What floating IPs stood for when this process loaded that table; absent when it did not.
+    pub floating: Option<BTreeMap<Ipv4Addr, Ipv4Addr>>,
+}
+
+/// One device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    pub mac: Mac,
+    /// In bytes.
+    pub mtu: u32,
+    /// Whether it is set up, carrier or not.
+    pub up: bool,
+    pub addresses: BTreeSet<IpNet>,
+}

@@ -1,0 +1,72 @@
+//! What must exist on this node, in the node's words: namespaces, devices, addresses, routes, sysctls,
+//! rules. Nothing is left to choose here; `parts` makes it, `plan` compares it with what exists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use model::{Mac, RouterId};
+
+use crate::ruleset::Ruleset;
+
+/// What must exist, of the routers in scope.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Spec {
+    /// True when every router was looked at: a namespace of a router that is not listed is stale.
+    pub everything: bool,
+    /// The routers in scope. `None`: the router must not exist here.
+    pub routers: BTreeMap<RouterId, Option<RouterSpec>>,
+}
+
+/// One router's namespace.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RouterSpec {
+    /// By the name of the device.
+    pub interfaces: BTreeMap<String, InterfaceSpec>,
+    pub routes: Routes,
+    /// Keys and values of the namespace as a whole, in `sysctl` spelling.
+    pub sysctls: BTreeMap<String, String>,
+    /// The rules of `table ip baryon`; empty when the router translates nothing.
+    pub ruleset: Ruleset,
+    /// Floating addresses and the fixed addresses that they stand for.
+    pub floating: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    /// What would have to change before everything that the controller asked for could be made. The rest
+    /// is made all the same.
+    pub unmet: Vec<String>,
+}
+
+/// One device in a router's namespace.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InterfaceSpec {
+    pub mac: Mac,
+    /// In bytes; absent when the controller does not say, and then the device keeps what it has.
+    pub mtu: Option<u32>,
+    /// Whether this is the way out.
+    pub gateway: bool,
+    /// The port's own addresses with the length of their subnets, in the controller's order of the first
+    /// mention: the order matters to the kernel, which prefers the first as a source.
+    pub addresses: Vec<IpNet>,
+    /// Addresses that live here as `/32` because rules translate them; made after the rules.
+    pub floating: BTreeSet<Ipv4Addr>,
+    /// Keys and values that exist only with the device.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+impl InterfaceSpec {
+    /// Whether the device should have this address.
+    pub fn has(&self, address: &IpNet) -> bool {
+        self.addresses.contains(address)
+            || matches!(address, IpNet::V4(net) if net.prefix_len() == 32 && self.floating.contains(&net.addr()))
+    }
+}
+
+/// Routes of the main table by destination (no bits set beyond the prefix).
+pub type Routes = BTreeMap<IpNet, BTreeSet<Hop>>;
+
+/// One way that a route can take. A route with several is spread over them (ECMP).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Hop {
+    /// Absent: the destination is reached directly on the device (`scope link`).
+    pub via: Option<IpAddr>,
+    pub device: String,
+}
