@@ -1,0 +1,41 @@
+//! Waiting for a condition with a deadline. The only place of the tests that sleeps.
+//!
+//! A test never waits for a time to pass: it waits for something to be true, and when that does not
+//! happen it says what was seen last.
+
+use std::fmt::Display;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Polls `condition` until it gives `Ok`, and returns that.
+///
+/// The deadline is in seconds of an ordinary machine; `BARYON_TEST_PATIENCE` multiplies it where the
+/// processor is emulated.
+///
+/// # Panics
+/// When the deadline passes, with the error that `condition` gave last.
+#[track_caller]
+pub fn until<T, E: Display>(seconds: u64, what: &str, mut condition: impl FnMut() -> Result<T, E>) -> T {
+    let limit = Duration::from_secs(seconds) * patience();
+    let start = Instant::now();
+    loop {
+        match condition() {
+            Ok(value) => return value,
+            Err(state) if start.elapsed() > limit => {
+                panic!("{what}: not within {} s. Last seen: {state}", limit.as_secs())
+            }
+            Err(_) => sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Lets time pass because time is what is measured. To wait for something, use [`until`].
+pub(crate) fn pass(time: Duration) {
+    sleep(time);
+}
+
+/// How many times slower than usual this machine may be.
+#[must_use]
+pub fn patience() -> u32 {
+    std::env::var("BARYON_TEST_PATIENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
