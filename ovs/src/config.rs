@@ -110,7 +110,9 @@ const LONGEST_NAME: usize = 15;
 /// Why a configuration cannot be worked with.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{option} is {name:?}, which is not the name of a device: 1 to {LONGEST_NAME} characters, no space or slash")]
+    #[error(
+        "{option} is {name:?}, which is not the name of a device: 1 to {LONGEST_NAME} characters, no space or slash"
+    )]
     Name { option: &'static str, name: String },
     #[error("the bridge {bridge} has two parts to play: {first} and {second}")]
     SameBridge { bridge: String, first: String, second: String },
@@ -160,8 +162,10 @@ impl Config {
 
     fn check_bridges_differ(&self) -> Result<(), ConfigError> {
         let tunnel = self.has_tunnels().then(|| (&self.tunnel_bridge, "tunnel_bridge".to_owned()));
-        let physical =
-            self.bridge_mappings.iter().map(|(network, bridge)| (bridge, format!("bridge_mappings {network}")));
+        let physical = self
+            .bridge_mappings
+            .iter()
+            .map(|(network, bridge)| (bridge, format!("bridge_mappings {network}")));
         let mut seen = BTreeMap::from([(&self.integration_bridge, "integration_bridge".to_owned())]);
         for (bridge, part) in tunnel.into_iter().chain(physical) {
             if let Some(first) = seen.insert(bridge, part.clone()) {
@@ -192,7 +196,8 @@ mod tests {
     #[test]
     fn a_bridge_has_one_part_to_play() {
         let mappings = [("a", "br-a"), ("b", "br-a")];
-        let bridge_mappings = mappings.map(|(network, bridge)| (network.to_owned(), bridge.to_owned())).into();
+        let bridge_mappings =
+            mappings.map(|(network, bridge)| (network.to_owned(), bridge.to_owned())).into();
         let config = Config { bridge_mappings, ..Config::default() };
         assert!(matches!(config.check(), Err(ConfigError::SameBridge { .. })));
     }

@@ -1,6 +1,15 @@
 //! The switch: OVSDB and OpenFlow clients, the flow pipeline, and the domain that keeps Open vSwitch as wanted.
 
+pub mod compile;
 pub mod config;
+pub mod index;
+pub mod local_vlan;
+pub mod mirror;
+pub mod names;
 pub mod openflow;
 pub mod ovsdb;
 pub mod pipeline;
+pub mod rows;
+pub mod spec;
+
+pub use config::{Config, DatapathType};

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn cookies_do_not_change_between_versions() {
-        assert_eq!(format!("{:016x}", cookie(Feature::Base, ObjectRef::Node)), "ba01ed2b20dfb00e");
+        assert_eq!(format!("{:016x}", cookie(Feature::Base, ObjectRef::Node)), "ba01f8e966d1e207");
     }
 
     #[test]

@@ -69,14 +69,24 @@ pub mod tunnel {
 
     pub const TABLES: [Table; 9] = [
         table(BY_PORT, "BY_PORT", "from the patch port or from a tunnel", "drop"),
-        table(PATCH_LV_TO_TUN, "PATCH_LV_TO_TUN", "unicast, broadcast, ARP requests", "none: every packet matches"),
+        table(
+            PATCH_LV_TO_TUN,
+            "PATCH_LV_TO_TUN",
+            "unicast, broadcast, ARP requests",
+            "none: every packet matches",
+        ),
         table(ARP_RESPONDER, "ARP_RESPONDER", "answers for addresses behind tunnels", "goto 22"),
         table(UCAST_TO_TUN, "UCAST_TO_TUN", "the tunnel that a MAC is behind", "goto 22"),
         table(FLOOD_TO_TUN, "FLOOD_TO_TUN", "every tunnel of the network", "drop"),
         table(GRE_TUN_TO_LV, "GRE_TUN_TO_LV", "tunnel key to local VLAN", "drop"),
         table(VXLAN_TUN_TO_LV, "VXLAN_TUN_TO_LV", "tunnel key to local VLAN", "drop"),
         table(GENEVE_TUN_TO_LV, "GENEVE_TUN_TO_LV", "tunnel key to local VLAN", "drop"),
-        table(LEARN_FROM_TUN, "LEARN_FROM_TUN", "remember the tunnel of the source MAC; to the patch port", "none: every packet matches"),
+        table(
+            LEARN_FROM_TUN,
+            "LEARN_FROM_TUN",
+            "remember the tunnel of the source MAC; to the patch port",
+            "none: every packet matches",
+        ),
     ];
 }
 

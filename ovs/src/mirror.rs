@@ -1,0 +1,136 @@
+//! What we know of the flows of one bridge: those of ours, by the object that they were made for. Filled
+//! by a dump when a connection is made, and kept in step by what we send ourselves. A copy costs nothing.
+//!
+//! Foreign flows are not in here, nor are those that the switch learns.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::openflow::Flow;
+use crate::pipeline::cookies::{self, ObjectHash};
+
+/// The flows of ours on one bridge.
+#[derive(Clone, Debug, Default)]
+pub struct Mirror {
+    flows: OrdSet<ByKey>,
+    by_object: OrdMap<ObjectHash, OrdSet<ByKey>>,
+}
+
+impl Mirror {
+    /// Out of everything that a bridge has.
+    pub fn new(dump: impl IntoIterator<Item = Flow>) -> Self {
+        let mut mirror = Self::default();
+        dump.into_iter().for_each(|flow| mirror.add(flow));
+        mirror
+    }
+
+    /// A flow was added: it replaces the one with its table, priority and match.
+    pub fn add(&mut self, flow: Flow) {
+        let flow = ByKey(Arc::new(flow));
+        self.forget(&flow);
+        if let Some(object) = cookies::owner(flow.0.cookie) {
+            self.by_object.entry(object).or_default().insert(flow.clone());
+            self.flows.insert(flow);
+        }
+    }
+
+    /// A flow was deleted.
+    pub fn delete(&mut self, flow: &Flow) {
+        self.forget(&ByKey(Arc::new(flow.clone())));
+    }
+
+    /// The flows of an object, in the order of table, priority and match.
+    pub fn of(&self, object: ObjectHash) -> impl Iterator<Item = &Flow> {
+        self.by_object.get(&object).into_iter().flatten().map(|flow| flow.0.as_ref())
+    }
+
+    pub fn objects(&self) -> impl Iterator<Item = ObjectHash> {
+        self.by_object.keys().copied()
+    }
+
+    pub fn flows(&self) -> impl Iterator<Item = &Flow> {
+        self.flows.iter().map(|flow| flow.0.as_ref())
+    }
+
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    fn forget(&mut self, flow: &ByKey) {
+        let Some(old) = self.flows.remove(flow) else { return };
+        let Some(object) = cookies::owner(old.0.cookie) else { return };
+        if let Some(flows) = self.by_object.get_mut(&object) {
+            flows.remove(&old);
+            if flows.is_empty() {
+                self.by_object.remove(&object);
+            }
+        }
+    }
+}
+
+/// A flow that is compared by what makes it the same for the switch.
+#[derive(Clone, Debug)]
+struct ByKey(Arc<Flow>);
+
+impl ByKey {
+    fn key(&self) -> (u8, u16, &crate::openflow::Match) {
+        (self.0.table, self.0.priority, &self.0.matches)
+    }
+}
+
+impl Ord for ByKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl PartialOrd for ByKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for ByKey {}
+
+#[cfg(test)]
+mod tests {
+    use model::ObjectRef;
+
+    use super::*;
+    use crate::openflow::Match;
+    use crate::pipeline::cookies::{Feature, cookie};
+
+    fn flow(number: u32, object: ObjectRef) -> Flow {
+        Flow::new(0, 1, Match::new().in_port(number)).cookie(cookie(Feature::Base, object))
+    }
+
+    #[test]
+    fn a_flow_that_changes_hands_has_one_owner() {
+        let other = ObjectRef::Endpoint("10.0.0.1".parse().unwrap());
+        let mut mirror = Mirror::new([flow(1, ObjectRef::Node), flow(2, ObjectRef::Node)]);
+        mirror.add(flow(1, other));
+        assert_eq!(mirror.of(ObjectHash::of(ObjectRef::Node)).count(), 1);
+        assert_eq!(mirror.of(ObjectHash::of(other)).count(), 1);
+        assert_eq!(mirror.len(), 2);
+        mirror.delete(&flow(1, other));
+        assert_eq!(mirror.objects().count(), 1);
+    }
+
+    #[test]
+    fn foreign_flows_are_invisible() {
+        let foreign = Flow::new(0, 1, Match::new());
+        assert!(Mirror::new([foreign.clone(), foreign.cookie(cookie(Feature::Learnt, ObjectRef::Node))]).is_empty());
+    }
+}
