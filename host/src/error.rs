@@ -26,6 +26,14 @@ pub enum Error {
     #[error("cannot {deed} in namespace {namespace}")]
     Sysctl { deed: String, namespace: String, source: io::Error },
 
+    /// Opening or using a socket in a namespace.
+    #[error("cannot {deed} in namespace {namespace}")]
+    Socket { deed: String, namespace: String, source: io::Error },
+
+    /// Watching links or namespaces.
+    #[error("cannot {deed}")]
+    Watch { deed: &'static str, source: io::Error },
+
     /// `nft` ran and refused the ruleset. `message` is what it printed, which holds line and column.
     #[error("nft refused the ruleset in namespace {namespace}: {message}")]
     Ruleset { namespace: String, message: String },
@@ -40,9 +48,11 @@ impl Error {
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Netlink { source, .. } => source.errno(),
-            Self::Namespace { source, .. } | Self::Sysctl { source, .. } | Self::RunNft { source, .. } => {
-                source.raw_os_error().map(Errno::from_raw)
-            }
+            Self::Namespace { source, .. }
+            | Self::Sysctl { source, .. }
+            | Self::Socket { source, .. }
+            | Self::Watch { source, .. }
+            | Self::RunNft { source, .. } => source.raw_os_error().map(Errno::from_raw),
             Self::NamespaceName { .. } | Self::Ruleset { .. } => None,
         }
     }

@@ -19,11 +19,16 @@
 //!
 //! This is the only crate with `unsafe` code; each use stands alone, with its reason.
 
+pub mod announce;
+pub mod conntrack;
 mod error;
+pub mod ethtool;
 mod handles;
+pub mod monitor;
 pub mod netlink;
 pub mod netns;
 pub mod nft;
+pub mod socket;
 pub mod sysctl;
 mod thread;
 

@@ -1,14 +1,17 @@
-//! Where blocking work runs: threads that enter a namespace, and netlink exchanges.
+//! Where blocking work runs: threads that enter a namespace, and netlink exchanges. And how a descriptor is
+//! waited for without a thread.
 //!
 //! A thread that has entered a namespace is never reused: it ends with its work, so no later work can find
 //! itself in the wrong namespace. Both kinds are limited in number, as each of a thousand routers may ask
 //! at once; the callers wait their turn without a thread.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::sched::{CloneFlags, setns};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{Semaphore, oneshot};
 
 /// The kernel does one network change at a time (the RTNL lock), so more threads would only wait for it.
@@ -55,4 +58,13 @@ pub(crate) async fn exchange<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     })
     .await
     .map_err(io::Error::other)
+}
+
+/// Lets the runtime wait for a descriptor. It must be non-blocking.
+pub(crate) fn watch<T: AsFd + AsRawFd + 'static>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    // SAFETY: the descriptor must stay the same and open as long as the value lives. The values of this
+    // crate (netlink and packet sockets, inotify) own their one descriptor and close it when dropped.
+    #[allow(unsafe_code)]
+    let watched = unsafe { AsyncFd::register_with_interest(owner, interest) };
+    watched.map_err(|refused| refused.into_parts().1)
 }

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-
 mod seen;
 
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! A netlink handle: reads and changes the links, addresses, routes and neighbours of one namespace.
+//! A netlink handle: reads and changes the links, addresses, routes and neighbours of one namespace. What it
+//! does with nftables and connection tracking stands in `nft.rs` and `conntrack.rs`.
 //!
 //! A netlink socket stays in the namespace in which it was opened, so a handle works from any task. It keeps
 //! its namespace alive, too; [`crate::Handles`] drops it when the name is gone.
@@ -12,7 +13,7 @@ pub(crate) mod transport;
 
 use std::sync::Arc;
 
-use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use nix::errno::Errno;
 use tokio::sync::Mutex;
 
@@ -29,6 +30,8 @@ use crate::{Error, Namespace, Result, thread};
 pub struct Netlink {
     namespace: Namespace,
     route: Arc<Mutex<Transport>>,
+    /// Opened at the first use, as many namespaces never need it.
+    netfilter: Arc<Mutex<Option<Transport>>>,
 }
 
 impl std::fmt::Debug for Netlink {
@@ -40,10 +43,8 @@ impl std::fmt::Debug for Netlink {
 impl Netlink {
     /// Opens a handle. It costs a short-lived thread; take handles from [`crate::Handles`].
     pub async fn open(namespace: Namespace) -> Result<Self> {
-        let transport = namespace.run(|| Transport::open(NETLINK_ROUTE)).await?.map_err(|source| {
-            Error::Namespace { deed: "open a netlink socket in", name: namespace.to_string(), source }
-        })?;
-        Ok(Self { namespace, route: Arc::new(Mutex::new(transport)) })
+        let transport = open_transport(&namespace, NETLINK_ROUTE).await?;
+        Ok(Self { namespace, route: Arc::new(Mutex::new(transport)), netfilter: Arc::default() })
     }
 
     /// The namespace that this handle works in.
@@ -150,9 +151,34 @@ impl Netlink {
             .unwrap_or_else(|error| Err(Cause::NotRun { reason: error.to_string() }))
     }
 
+    /// Has `work` use the netfilter socket.
+    pub(crate) async fn netfilter<T: Send + 'static>(
+        &self,
+        deed: &str,
+        work: impl FnOnce(&mut Transport) -> std::result::Result<T, Cause> + Send + 'static,
+    ) -> Result<T> {
+        let mut slot = self.netfilter.clone().lock_owned().await;
+        if slot.is_none() {
+            *slot = Some(open_transport(&self.namespace, NETLINK_NETFILTER).await?);
+        }
+        let absent = || Cause::NotRun { reason: "the socket is closed".to_owned() };
+        thread::exchange(move || slot.as_mut().map_or_else(|| Err(absent()), work))
+            .await
+            .unwrap_or_else(|error| Err(Cause::NotRun { reason: error.to_string() }))
+            .map_err(|cause| self.failed(deed.to_owned(), cause))
+    }
+
     fn failed(&self, deed: String, source: Cause) -> Error {
         Error::Netlink { deed, namespace: self.namespace.to_string(), source }
     }
+}
+
+async fn open_transport(namespace: &Namespace, protocol: isize) -> Result<Transport> {
+    namespace.run(move || Transport::open(protocol)).await?.map_err(|source| Error::Namespace {
+        deed: "open a netlink socket in",
+        name: namespace.to_string(),
+        source,
+    })
 }
 
 fn dump_links(transport: &mut Transport) -> std::result::Result<Vec<Link>, Cause> {

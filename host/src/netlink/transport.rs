@@ -60,10 +60,6 @@ impl Cause {
         }
     }
 
-    pub(crate) fn refused(errno: Errno) -> Self {
-        Self::Refused { errno, reason: String::new() }
-    }
-
     fn socket(error: &std::io::Error) -> Self {
         Self::Socket { errno: Errno::from_raw(error.raw_os_error().unwrap_or_default()) }
     }

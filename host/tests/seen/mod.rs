@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -31,4 +32,13 @@ pub fn address(entry: &Value) -> String {
 /// The network namespace of the calling thread.
 pub fn own_namespace() -> std::path::PathBuf {
     std::fs::read_link("/proc/thread-self/ns/net").unwrap()
+}
+
+/// Waits for a condition; it fails the test when it does not come true in time.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "it does not come true that {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
