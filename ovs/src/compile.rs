@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use model::{
-    Desired, Mac, NetworkId, ObjectRef, Port, PortId, PortOwner, RemotePort, Role, Scope, Segment, TunnelKind,
-    names as devices,
+    Desired, Mac, NetworkId, ObjectRef, Port, PortId, PortOwner, RemotePort, Role, Scope, Segment,
+    TunnelKind, names as devices,
 };
 
 use crate::config::{Config, VXLAN_PORT};
@@ -19,8 +19,8 @@ use crate::index::{Index, ipv4};
 use crate::local_vlan::LocalVlans;
 use crate::names;
 use crate::spec::{
-    EndpointSpec, LocalSegment, NetworkSpec, NodeSpec, Owner, Path, PhysicalBridge, PortKind, PortSpec, PortState,
-    RemoteMacSpec, Spec, SpoofGuard, TunnelBridge, TunnelPort, Wire,
+    EndpointSpec, LocalSegment, NetworkSpec, NodeSpec, Owner, Path, PhysicalBridge, PortKind, PortSpec,
+    PortState, RemoteMacSpec, Spec, SpoofGuard, TunnelBridge, TunnelPort, Wire,
 };
 
 /// What compiling remembers from pass to pass.
@@ -58,6 +58,7 @@ pub fn compile(desired: &Desired, config: &Config, memory: &mut Memory, scope: &
         endpoints: BTreeMap::new(),
         remote_macs: BTreeMap::new(),
         refused: Vec::new(),
+        waiting: Vec::new(),
     };
     let mut pass = Pass { desired, config, memory, complete, spec };
     pass.release();
@@ -119,7 +120,10 @@ impl Pass<'_> {
         let gone: Vec<_> = match &self.spec.scope {
             Scope::All => {
                 let given = self.memory.vlans.given().keys();
-                given.filter(|(network, segment)| !self.memory.index.uses(*network, segment)).cloned().collect()
+                given
+                    .filter(|(network, segment)| !self.memory.index.uses(*network, segment))
+                    .cloned()
+                    .collect()
             }
             Scope::Objects(objects) => {
                 let networks = objects.iter().filter_map(|object| match object {
@@ -187,7 +191,9 @@ impl Pass<'_> {
             Segment::Flat { physical_network } | Segment::Vlan { physical_network, .. }
                 if !self.config.bridge_mappings.contains_key(physical_network) =>
             {
-                Err(format!("physical network {physical_network} has no bridge on this node (bridge_mappings)"))
+                Err(format!(
+                    "physical network {physical_network} has no bridge on this node (bridge_mappings)"
+                ))
             }
             Segment::Tunnel { kind, .. } if !self.config.tunnel_types.contains(kind) => {
                 Err(format!("tunnels of type {kind} are not configured on this node (tunnel_types)"))
@@ -221,7 +227,8 @@ impl Pass<'_> {
             None => PortState::Dead,
             Some(segment) => match self.vlan(port.network, segment) {
                 Err(reason) => {
-                    self.spec.refused.push((ObjectRef::Port(port.id), reason));
+                    // The failure is the network's; what can be done for the port is to cut it off.
+                    self.spec.waiting.push((ObjectRef::Port(port.id), format!("its network: {reason}")));
                     PortState::Dead
                 }
                 Ok(_) if !port.admin_up => PortState::Dead,
@@ -238,7 +245,9 @@ impl Pass<'_> {
     fn kind(&self, port: &Port) -> PortKind {
         let (device, owner) = match port.owner {
             PortOwner::Dhcp => (devices::tap(port.id), Owner::Dhcp),
-            PortOwner::RouterInterface => (self.router_device(port.id, devices::router_interface), Owner::Router),
+            PortOwner::RouterInterface => {
+                (self.router_device(port.id, devices::router_interface), Owner::Router)
+            }
             PortOwner::RouterGateway => (self.router_device(port.id, devices::router_gateway), Owner::Router),
             PortOwner::FloatingIp | PortOwner::Other(_) => return PortKind::Vif,
         };
@@ -268,7 +277,8 @@ impl Pass<'_> {
         }
         let local = self.config.tunnel_address();
         if local.is_ipv4() != address.is_ipv4() {
-            let reason = format!("its address and this node's tunnel address {local} are not of one IP version");
+            let reason =
+                format!("its address and this node's tunnel address {local} are not of one IP version");
             self.spec.refused.push((ObjectRef::Endpoint(address), reason));
             return;
         }
@@ -322,7 +332,8 @@ fn spoof_guard(port: &Port) -> Option<SpoofGuard> {
         std::iter::once(port.mac).chain(port.allowed_pairs.iter().filter_map(|pair| pair.mac)).collect();
     let fixed = port.fixed_ips.iter().map(|fixed| IpNet::from(fixed.address));
     let pairs = port.allowed_pairs.iter().map(|pair| pair.address.trunc());
-    let (four, mut six): (BTreeSet<_>, BTreeSet<_>) = fixed.chain(pairs).partition(|net| net.addr().is_ipv4());
+    let (four, mut six): (BTreeSet<_>, BTreeSet<_>) =
+        fixed.chain(pairs).partition(|net| net.addr().is_ipv4());
     six.extend(macs.iter().map(|mac| IpNet::from(IpAddr::V6(mac.link_local()))));
     Some(SpoofGuard { macs, arp: unless_any(four), nd: unless_any(six) })
 }

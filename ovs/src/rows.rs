@@ -23,7 +23,8 @@ pub type Texts = BTreeMap<String, String>;
 pub struct BridgeRow {
     pub uuid: Uuid,
     pub name: String,
-    pub ports: BTreeSet<Uuid>,
+    /// In ascending order.
+    pub ports: Vec<Uuid>,
     pub datapath_type: String,
     /// 16 hex digits; absent until vswitchd has made the bridge.
     pub datapath_id: Option<String>,
@@ -116,7 +117,10 @@ pub struct Plug<'a> {
 pub fn monitor() -> Monitor {
     Monitor::new("Open_vSwitch")
         .table("Open_vSwitch", ["bridges", "other_config"])
-        .table("Bridge", ["name", "ports", "datapath_type", "datapath_id", "protocols", "fail_mode", "other_config"])
+        .table(
+            "Bridge",
+            ["name", "ports", "datapath_type", "datapath_id", "protocols", "fail_mode", "other_config"],
+        )
         .table("Port", ["name", "interfaces", "tag", "vlan_mode", "trunks", "other_config", "external_ids"])
         .table("Interface", ["name", "type", "ofport", "external_ids", "options"])
         .optional("Interface", ["error", "mtu_request"])
@@ -171,19 +175,17 @@ impl Rows {
         let old = self.bridges.remove(&uuid);
         if let Some(old) = &old {
             unname(&mut self.bridge_named, &old.name, uuid);
-            let gone = |port: &&Uuid| new.as_ref().is_none_or(|new| !new.ports.contains(*port));
-            for port in old.ports.iter().filter(gone) {
-                if self.bridge_of.get(port) == Some(&uuid) {
-                    self.bridge_of.remove(port);
+            for port in only_in_first(&old.ports, new.as_ref().map_or(&[], |new| &new.ports)) {
+                if self.bridge_of.get(&port) == Some(&uuid) {
+                    self.bridge_of.remove(&port);
                 }
             }
         }
         let new = new.map(Arc::new);
         if let Some(new) = &new {
             self.bridge_named.insert(new.name.clone(), uuid);
-            let come = |port: &&Uuid| old.as_ref().is_none_or(|old| !old.ports.contains(*port));
-            for port in new.ports.iter().filter(come) {
-                self.bridge_of.insert(*port, uuid);
+            for port in only_in_first(&new.ports, old.as_ref().map_or(&[], |old| &old.ports)) {
+                self.bridge_of.insert(port, uuid);
             }
             self.bridges.insert(uuid, new.clone());
         }
@@ -375,6 +377,20 @@ fn forget<K: Ord + Clone>(index: &mut OrdMap<K, OrdSet<Uuid>>, key: Option<K>, u
             index.remove(&key);
         }
     }
+}
+
+/// Both are sorted. A bridge of a thousand ports gets one more with every plug, so this walks both once
+/// and looks nothing up.
+fn only_in_first(first: &[Uuid], second: &[Uuid]) -> Vec<Uuid> {
+    let mut second = second.iter().peekable();
+    let mut only = Vec::new();
+    for uuid in first {
+        while second.next_if(|other| *other < uuid).is_some() {}
+        if second.peek() != Some(&uuid) {
+            only.push(*uuid);
+        }
+    }
+    only
 }
 
 fn texts(row: &Row, column: &str) -> Texts {

@@ -27,6 +27,8 @@ pub struct Spec {
     pub remote_macs: BTreeMap<(NetworkId, Mac), RemoteMacSpec>,
     /// Objects that cannot be brought about on this node, with the reason.
     pub refused: Vec<(ObjectRef, String)>,
+    /// Objects that are cut off until something else about them changes.
+    pub waiting: Vec<(ObjectRef, String)>,
 }
 
 /// What the node has once.

@@ -1,0 +1,114 @@
+//! Ports that we make ourselves, for DHCP services and routers. The domain that owns the service takes
+//! the device from there.
+
+use model::{ObjectRef, Stage, VlanTag};
+
+use super::Planner;
+use super::port::{is_ours, remember};
+use crate::pipeline::FlowSet;
+use crate::pipeline::registers::DEAD_VLAN;
+use crate::rows::{Plug, Texts};
+use crate::spec::{Owner, PortKind, PortSpec, PortState, Spec};
+use crate::step::{InterfaceChange, NewPort, Step};
+
+/// The names of all devices that we make.
+pub(super) fn devices(spec: &Spec) -> impl Iterator<Item = &str> {
+    spec.ports.values().filter_map(|port| match &port.kind {
+        PortKind::Own { device, .. } => Some(device.as_str()),
+        PortKind::Vif => None,
+    })
+}
+
+/// What is to be made.
+struct Wanted<'a> {
+    spec: &'a PortSpec,
+    device: &'a str,
+    owner: Owner,
+    kind: &'static str,
+    mtu: Option<u32>,
+}
+
+impl Planner<'_> {
+    pub(super) fn own_port(&mut self, spec: &PortSpec) {
+        let PortKind::Own { device, owner, internal, mtu } = &spec.kind else { return };
+        let kind = if *internal { "internal" } else { "" };
+        let mtu = Some(*mtu).filter(|mtu| *internal && *mtu > 0);
+        let wanted = Wanted { spec, device, owner: *owner, kind, mtu };
+        let (object, have) = (ObjectRef::Port(spec.id), self.have);
+        for plug in have.rows.plugs(spec.id, &self.want.node.integration) {
+            if plug.port.name != *device && is_ours(plug.port) {
+                self.remove_port(object, plug.port);
+            }
+        }
+        let mut flows = FlowSet::default();
+        match have.rows.plug_named(device) {
+            None => {
+                self.make(&wanted);
+                flows.missing.insert(device.clone());
+            }
+            Some(plug) => self.existing(&wanted, plug, &mut flows),
+        }
+        self.flows(object, flows);
+    }
+
+    /// A port of that name is there: ours as it should be, ours to be made again, or in the way.
+    fn existing(&mut self, wanted: &Wanted<'_>, plug: Plug<'_>, flows: &mut FlowSet) {
+        let object = ObjectRef::Port(wanted.spec.id);
+        let same_port = plug.interface.port == Some(wanted.spec.id);
+        let right = same_port
+            && plug.interface.kind == wanted.kind
+            && plug.bridge.name == self.want.node.integration;
+        if right {
+            self.resize(wanted, plug);
+            self.plug(wanted.spec, plug, flows);
+        } else if is_ours(plug.port) && (same_port || !self.is_wanted_elsewhere(plug)) {
+            self.remove_port(object, plug.port);
+            self.make(wanted);
+        } else {
+            let holder = plug.interface.port.map_or_else(|| "somebody else".to_owned(), |id| format!("port {id}"));
+            let reason = format!("the name {} is taken by {holder} on bridge {}", wanted.device, plug.bridge.name);
+            self.plan.refuse(object, reason);
+        }
+    }
+
+    /// Two ids that begin alike give the same name; the one that has it keeps it.
+    fn is_wanted_elsewhere(&self, plug: Plug<'_>) -> bool {
+        plug.interface.port.is_some_and(|port| match &self.want.scope {
+            model::Scope::All => self.want.ports.contains_key(&port),
+            model::Scope::Objects(_) => true, // not known here; the next look at everything tells
+        })
+    }
+
+    fn resize(&mut self, wanted: &Wanted<'_>, plug: Plug<'_>) {
+        if wanted.mtu.is_some() && plug.interface.mtu_request != wanted.mtu {
+            let change = InterfaceChange {
+                interface: plug.interface.uuid,
+                name: plug.interface.name.clone(),
+                kind: None,
+                options: None,
+                mtu: wanted.mtu,
+            };
+            self.plan.push(Stage::AddPorts, ObjectRef::Port(wanted.spec.id), Step::SetInterface(change));
+        }
+    }
+
+    /// On its VLAN from the start: a service of ours sends nothing that would have to be guarded.
+    fn make(&mut self, wanted: &Wanted<'_>) {
+        let (tag, other_config) = match &wanted.spec.state {
+            PortState::Live { wire, .. } => (wire.vlan, remember(wire)),
+            PortState::Dead => (VlanTag(DEAD_VLAN), Texts::new()),
+        };
+        let port = NewPort {
+            bridge: self.want.node.integration.clone(),
+            name: wanted.device.to_owned(),
+            owner: wanted.owner,
+            tag: Some(tag),
+            other_config,
+            kind: wanted.kind.to_owned(),
+            options: Texts::new(),
+            mtu: wanted.mtu,
+            plugged: Some((wanted.spec.id, wanted.spec.mac)),
+        };
+        self.plan.push(Stage::AddPorts, ObjectRef::Port(wanted.spec.id), Step::MakePort(port));
+    }
+}
