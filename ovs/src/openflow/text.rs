@@ -8,6 +8,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::action::{Action, PORT_ALL, PORT_ANY, PORT_CONTROLLER, PORT_FLOOD, PORT_IN_PORT, PORT_LOCAL};
 use super::action::{PORT_NORMAL, PORT_TABLE};
+use super::codec::{FlowFilter, FlowMod};
 use super::conntrack::{Ct, CtZone, Nat, NatAddresses, NatChoice, NatDirection};
 use super::ct_state::CtState;
 use super::field::{Field, Notation, Subfield, Value};
@@ -42,6 +43,33 @@ impl Display for FlowKey {
     }
 }
 
+impl Display for FlowMod {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add(flow) => write!(out, "add {flow}"),
+            Self::Modify(flow) => write!(out, "modify {flow}"),
+            Self::Remove(key) => write!(out, "delete {key}"),
+            Self::RemoveAll(filter) => write!(out, "delete all {filter}"),
+        }
+    }
+}
+
+impl Display for FlowFilter {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let mut list = List { out, started: false };
+        if self.cookie_mask != 0 {
+            list.item(format_args!("cookie={:#x}/{:#x}", self.cookie, self.cookie_mask))?;
+        }
+        if let Some(table) = self.table {
+            list.item(format_args!("table={table}"))?;
+        }
+        if !self.matches.is_empty() {
+            list.item(&self.matches)?;
+        }
+        Ok(())
+    }
+}
+
 /// Writes priority and match; true when anything was written.
 fn write_condition(out: &mut Formatter<'_>, priority: u16, matches: &Match) -> Result<bool, fmt::Error> {
     let has_priority = priority != DEFAULT_PRIORITY;
@@ -60,15 +88,17 @@ impl Display for Match {
         let mut list = List { out, started: false };
         let word = protocol_word(self);
         for &field in PRINTED {
-            if field == Field::EthType
-                && let Some(word) = &word
-            {
-                list.item(word.text)?;
-            }
-            let Some(matched) = self.get(field) else { continue };
-            let said = word.as_ref().is_some_and(|word| word.says(field));
-            if !said {
-                write_field(&mut list, self, matched)?;
+            match (field, &word) {
+                (Field::EthType, Some(word)) => list.item(word.text)?,
+                // Without a word for it, the type has its place behind the addresses.
+                (Field::EthType, None) => (),
+                (Field::IpProto, Some(word)) if word.with_protocol => (),
+                (Field::VlanVid, _) => write_vlan(&mut list, self)?,
+                (Field::EthDst, None) => {
+                    write_field(&mut list, self, Field::EthDst)?;
+                    write_field(&mut list, self, Field::EthType)?;
+                }
+                (field, _) => write_field(&mut list, self, field)?,
             }
         }
         if !self.unknown().is_empty() {
@@ -110,7 +140,6 @@ const PRINTED: &[Field] = {
         InPort,
         InPortNxm,
         VlanVid,
-        VlanPcp,
         VlanTci,
         EthSrc,
         EthDst,
@@ -149,12 +178,6 @@ struct ProtocolWord {
     with_protocol: bool,
 }
 
-impl ProtocolWord {
-    fn says(&self, field: Field) -> bool {
-        field == Field::EthType || (field == Field::IpProto && self.with_protocol)
-    }
-}
-
 fn protocol_word(matches: &Match) -> Option<ProtocolWord> {
     let alone = |text| Some(ProtocolWord { text, with_protocol: false });
     let both = |text| Some(ProtocolWord { text, with_protocol: true });
@@ -189,36 +212,42 @@ impl List<'_, '_> {
     }
 }
 
-fn write_field(list: &mut List<'_, '_>, matches: &Match, matched: FieldMatch) -> fmt::Result {
-    let FieldMatch { field, value, mask } = matched;
+fn write_field(list: &mut List<'_, '_>, matches: &Match, field: Field) -> fmt::Result {
+    let Some(matched) = matches.get(field) else { return Ok(()) };
+    let FieldMatch { value, mask, .. } = matched;
+    let name = match_name(field);
     match field {
         Field::CtState => list.item(ConnectionStateText(value as u32, mask as u32)),
-        Field::VlanVid => write_vlan(list, matches, matched),
-        Field::VlanPcp if matches.get(Field::VlanVid).is_some_and(|vid| vid.mask & 0x1000 == 0) => {
-            // Said already, together with the VLAN.
-            Ok(())
+        Field::IpDscp => list.item(format_args!("{name}={}", value << 2)),
+        _ if matched.is_exact() => {
+            list.item(format_args!("{name}={}", ValueText(match_notation(field), value)))
         }
-        Field::IpDscp => list.item(format_args!("nw_tos={}", value << 2)),
-        _ => {
-            let name = match_name(field);
-            if matched.is_exact() {
-                list.item(format_args!("{name}={}", ValueText(match_notation(field), value)))
-            } else {
-                list.item(format_args!("{name}={}", MaskedText(match_notation(field), value, mask)))
-            }
-        }
+        _ => list.item(format_args!("{name}={}", MaskedText(match_notation(field), value, mask))),
     }
 }
 
-/// The VLAN by its number when the condition is one on tagged frames; otherwise the bits of the tag.
-fn write_vlan(list: &mut List<'_, '_>, matches: &Match, vid: FieldMatch) -> fmt::Result {
-    let FieldMatch { value, mask, .. } = vid;
-    if mask == 0x1fff && value & 0x1000 != 0 {
-        return list.item(format_args!("dl_vlan={}", value & 0xfff));
+/// Writes VLAN and priority as numbers when the condition is one on tagged frames; otherwise as bits of the tag.
+fn write_vlan(list: &mut List<'_, '_>, matches: &Match) -> fmt::Result {
+    let part = |field| matches.get(field).map_or((0, 0), |part| (part.value, part.mask));
+    let ((vid, vid_mask), (pcp, pcp_mask)) = (part(Field::VlanVid), part(Field::VlanPcp));
+    let tagged = vid & vid_mask & 0x1000 != 0;
+    let (has_vid, has_pcp) = (vid_mask & 0xfff, pcp_mask);
+    if vid_mask | pcp_mask == 0 {
+        return Ok(());
     }
-    let pcp = matches.get(Field::VlanPcp).filter(|_| mask & 0x1000 == 0);
-    let (pcp_value, pcp_mask) = pcp.map_or((0, 0), |pcp| (pcp.value << 13, pcp.mask << 13));
-    list.item(format_args!("vlan_tci={:#06x}/{:#06x}", value | pcp_value, mask | pcp_mask))
+    if tagged && matches!(has_vid, 0 | 0xfff) && matches!(has_pcp, 0 | 7) && has_vid | has_pcp != 0 {
+        if has_vid != 0 {
+            list.item(format_args!("dl_vlan={}", vid & 0xfff))?;
+        }
+        if has_pcp != 0 {
+            list.item(format_args!("dl_vlan_pcp={pcp}"))?;
+        }
+        return Ok(());
+    }
+    match (vid | pcp << 13, vid_mask | pcp_mask << 13) {
+        (tci, 0xffff) => list.item(format_args!("vlan_tci={tci:#06x}")),
+        (tci, mask) => list.item(format_args!("vlan_tci={tci:#06x}/{mask:#06x}")),
+    }
 }
 
 fn match_name(field: Field) -> &'static str {
@@ -227,7 +256,7 @@ fn match_name(field: Field) -> &'static str {
         Field::EthSrc => "dl_src",
         Field::EthDst => "dl_dst",
         Field::EthType => "dl_type",
-        Field::VlanPcp => "dl_vlan_pcp",
+        Field::IpDscp => "nw_tos",
         Field::Ipv4Src => "nw_src",
         Field::Ipv4Dst => "nw_dst",
         Field::TcpSrc | Field::UdpSrc | Field::SctpSrc => "tp_src",
@@ -267,7 +296,7 @@ impl Display for ValueText {
         let Self(notation, value) = *self;
         match notation {
             Notation::Decimal => write!(out, "{value}"),
-            Notation::Hexadecimal | Notation::ConnectionState => write!(out, "{value:#x}"),
+            Notation::Hexadecimal | Notation::ConnectionState => HexOrZero(value).fmt(out),
             Notation::Mac => Value(value).mac().fmt(out),
             Notation::Ipv4 => Value(value).ipv4().fmt(out),
             Notation::Ipv6 => Value(value).ipv6().fmt(out),
