@@ -44,7 +44,7 @@ pub struct Snapshot {
     pub sysctls: BTreeMap<String, String>,
     /// The comment of our table; absent when there is no such table.
     pub table: Option<String>,
-    /// What floating IPs stood for when this process loaded that table; absent when it did not.
+    /// What floating IPs stand for under that table; absent when this process did not want it so itself.
     pub floating: Option<BTreeMap<Ipv4Addr, Ipv4Addr>>,
 }
 

@@ -11,15 +11,122 @@
 //! [`actual`] for what inside them is foreign.
 
 pub mod actual;
+mod announce;
+mod apply;
 pub mod compile;
 pub mod config;
+pub mod error;
+mod observe;
 pub mod parts;
 pub mod plan;
 pub mod ruleset;
 pub mod spec;
 pub mod step;
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use host::Handles;
+use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, RouterId, Scope};
+
 pub use actual::Actual;
 pub use config::Config;
+pub use error::Error;
 pub use spec::{RouterSpec, Spec};
 pub use step::Step;
+
+use actual::{Found, Snapshot};
+
+/// How many routers are read or changed at the same time.
+const AT_ONCE: usize = 8;
+
+/// The routers of this node.
+#[derive(Debug)]
+pub struct Routers {
+    handles: Handles,
+    config: Config,
+    /// What was wanted last of every router here.
+    wanted: BTreeMap<RouterId, Wanted>,
+    /// Whose devices are wanted, by their names.
+    devices: BTreeMap<String, RouterId>,
+}
+
+/// What is remembered of a router between passes. What is made does not depend on it; but connections of
+/// a floating IP that moved while no process was here are not cut, as this tells what it stood for.
+#[derive(Debug)]
+struct Wanted {
+    devices: Vec<String>,
+    fingerprint: String,
+    floating: BTreeMap<Ipv4Addr, Ipv4Addr>,
+}
+
+impl Routers {
+    /// Does nothing yet; the first pass does.
+    pub fn new(config: Config, handles: Handles) -> Self {
+        Self { handles, config, wanted: BTreeMap::new(), devices: BTreeMap::new() }
+    }
+
+    /// A table that was loaded from what was wanted last holds what floating IPs stood for.
+    fn recognise(&self, router: RouterId, snapshot: &mut Snapshot) {
+        let wanted = self.wanted.get(&router);
+        let loaded = wanted.filter(|wanted| snapshot.table.as_ref() == Some(&wanted.fingerprint));
+        snapshot.floating = loaded.map(|wanted| wanted.floating.clone());
+    }
+
+    fn remember(&mut self, spec: &Spec) {
+        if spec.everything {
+            self.wanted.clear();
+            self.devices.clear();
+        }
+        for (router, spec) in &spec.routers {
+            if let Some(old) = self.wanted.remove(router) {
+                old.devices.iter().for_each(|device| _ = self.devices.remove(device));
+            }
+            if let Some(spec) = spec {
+                let devices: Vec<String> = spec.interfaces.keys().cloned().collect();
+                self.devices.extend(devices.iter().map(|device| (device.clone(), *router)));
+                let fingerprint = spec.ruleset.fingerprint();
+                let wanted = Wanted { devices, fingerprint, floating: spec.floating.clone() };
+                self.wanted.insert(*router, wanted);
+            }
+        }
+    }
+}
+
+impl Domain for Routers {
+    type Spec = Spec;
+    type Actual = Actual;
+    type Step = Step;
+    type Error = Error;
+
+    const NAME: &'static str = "routers";
+    const ROLE: Role = Role::L3;
+
+    async fn observe(&mut self, scope: &Scope) -> Result<Actual, Error> {
+        let mut actual = observe::observe(&self.handles, scope).await?;
+        for (router, found) in &mut actual.routers {
+            if let Found::Namespace(snapshot) = found {
+                self.recognise(*router, snapshot);
+            }
+        }
+        Ok(actual)
+    }
+
+    fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
+        let spec = compile::compile(desired, &self.config, scope);
+        self.remember(&spec);
+        spec
+    }
+
+    fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
+        plan::plan(want, have)
+    }
+
+    async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
+        apply::apply(&self.handles, steps).await
+    }
+
+    fn owner_of_device(&self, name: &str) -> Option<ObjectRef> {
+        self.devices.get(name).copied().map(ObjectRef::Router)
+    }
+}

@@ -60,10 +60,8 @@ pub enum Change {
     },
     DeleteRules,
     /// Cuts the connections that an address outside was translated for: those to it and those from it.
-    /// Connections with the fixed address `keep` stay.
     Forget {
         address: Ipv4Addr,
-        keep: Option<Ipv4Addr>,
     },
     /// Tells the neighbours where an address is now (gratuitous ARP), in the background.
     Announce {
@@ -99,7 +97,10 @@ impl fmt::Display for Step {
                 write!(f, "ip netns exec {name} nft -f - # {}", ruleset.fingerprint())
             }
             Change::DeleteRules => write!(f, "ip netns exec {name} nft delete table {FAMILY} {TABLE}"),
-            Change::Forget { address, keep } => forget(f, &name, *address, *keep),
+            Change::Forget { address } => {
+                let command = format!("ip netns exec {name} conntrack -D");
+                write!(f, "{command} -d {address}; {command} -q {address}")
+            }
             Change::Announce { device, address } => {
                 write!(f, "ip netns exec {name} arping -U -c 3 -I {device} {address}")
             }
@@ -136,13 +137,4 @@ fn replace_route(f: &mut fmt::Formatter<'_>, name: &str, destination: &IpNet, ho
         }
     }
     Ok(())
-}
-
-fn forget(f: &mut fmt::Formatter<'_>, name: &str, address: Ipv4Addr, keep: Option<Ipv4Addr>) -> fmt::Result {
-    let command = format!("ip netns exec {name} conntrack -D");
-    write!(f, "{command} -d {address}; {command} -q {address}")?;
-    match keep {
-        Some(keep) => write!(f, " # but not those of {keep}"),
-        None => Ok(()),
-    }
 }

@@ -1,6 +1,8 @@
 //! What holds for every plan, whatever the routers: equal states need nothing, one plan is enough, a plan
 //! that was cut off anywhere is made good by the next, an incomplete picture takes nothing away.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 mod kernel_model;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -16,6 +16,7 @@ use crate::step::Change;
 const IPV6_MTU: u32 = 1280;
 
 impl<'a> Work<'a> {
+    /// Steps of one kind stand together, so that they can be done together.
     pub(super) fn links(&mut self, arrived: &BTreeSet<String>) {
         let (spec, have) = (self.spec, self.have);
         for (device, link) in &have.links {
@@ -23,17 +24,21 @@ impl<'a> Work<'a> {
                 self.stray(device, link);
             }
         }
+        for device in spec.interfaces.keys().filter(|device| arrived.contains(*device)) {
+            self.fetch(device, have.links.contains_key(device));
+        }
+        for device in self.fresh.clone() {
+            self.push(Stage::AddLinks, Change::MoveLink { device: device.to_owned() });
+        }
         for (device, interface) in &spec.interfaces {
-            match (have.links.get(device), arrived.contains(device)) {
-                // The switch has made the device anew, and the one in here is dead.
-                (Some(_), true) => {
-                    self.push(Stage::AddLinks, Change::DeleteLink { device: device.clone() });
-                    self.fetch(device, interface);
-                }
-                (None, true) => self.fetch(device, interface),
-                (Some(link), false) => self.adjust(device, interface, link),
-                (None, false) => self.plan.wait(ObjectRef::Router(self.router), format!("device {device}")),
+            match have.links.get(device) {
+                _ if self.fresh.contains(device.as_str()) => self.furnish(device, interface),
+                Some(link) => self.adjust(device, interface, link),
+                None => self.plan.wait(ObjectRef::Router(self.router), format!("device {device}")),
             }
+        }
+        for (device, interface) in &spec.interfaces {
+            self.device_sysctls(device, interface);
         }
     }
 
@@ -50,13 +55,19 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn fetch(&mut self, device: &'a str, interface: &InterfaceSpec) {
+    /// A device that is in the root namespace although one of its name is in here: the switch has made it
+    /// anew, and the one in here is dead.
+    fn fetch(&mut self, device: &'a str, dead: bool) {
+        if dead {
+            self.push(Stage::AddLinks, Change::DeleteLink { device: device.to_owned() });
+        }
         self.fresh.insert(device);
         self.unsettled.insert(device);
-        self.push(Stage::AddLinks, Change::MoveLink { device: device.to_owned() });
+    }
+
+    fn furnish(&mut self, device: &str, interface: &InterfaceSpec) {
         let mac = Some(interface.mac);
         self.push(Stage::AddLinks, Change::SetLink { device: device.to_owned(), mac, mtu: interface.mtu });
-        self.device_sysctls(interface, true);
         for address in &interface.addresses {
             self.add_address(device, *address);
         }
@@ -68,7 +79,6 @@ impl<'a> Work<'a> {
         if mac.is_some() || mtu.is_some() || !link.up {
             self.push(Stage::AddLinks, Change::SetLink { device: device.to_owned(), mac, mtu });
         }
-        self.device_sysctls(interface, false);
         if !link.up {
             self.unsettled.insert(device);
         }
@@ -88,12 +98,13 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn device_sysctls(&mut self, interface: &InterfaceSpec, fresh: bool) {
-        if interface.mtu.is_some_and(|mtu| mtu < IPV6_MTU) {
+    fn device_sysctls(&mut self, device: &str, interface: &InterfaceSpec) {
+        if !self.has_device(device) || interface.mtu.is_some_and(|mtu| mtu < IPV6_MTU) {
             return;
         }
+        // What a dead namesake has does not count.
+        let fresh = self.fresh.contains(device);
         for (key, value) in &interface.sysctls {
-            // What a dead namesake has does not count.
             if fresh || self.have.sysctls.get(key).is_some_and(|old| old != value) {
                 let change = Change::SetSysctl { key: key.clone(), value: value.clone() };
                 self.push(Stage::AddLinks, change);
@@ -130,7 +141,7 @@ impl<'a> Work<'a> {
 
     fn forget_translations(&mut self, address: &IpNet) {
         if let IpNet::V4(net) = address {
-            self.forget.push(Change::Forget { address: net.addr(), keep: None });
+            self.forget.push(Change::Forget { address: net.addr() });
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Rules, the addresses that they translate, and the connections that were made under other rules.
 
-use std::net::Ipv4Addr;
-
 use ipnet::{IpNet, Ipv4Net};
 use model::Stage;
 
@@ -58,19 +56,12 @@ impl Work<'_> {
         }
     }
 
-    /// Floating addresses that were here before and may have stood for another fixed address.
+    /// Floating addresses that stood for another fixed address under the rules that are replaced.
     fn forget_moved(&mut self) {
-        let (spec, have) = (self.spec, self.have);
-        for (floating, fixed) in &spec.floating {
-            let same = have.floating.as_ref().is_some_and(|known| known.get(floating) == Some(fixed));
-            if !same && self.had(*floating) {
-                self.forget.push(Change::Forget { address: *floating, keep: Some(*fixed) });
-            }
-        }
-    }
-
-    fn had(&self, floating: Ipv4Addr) -> bool {
-        let address = IpNet::V4(Ipv4Net::from(floating));
-        self.have.links.values().any(|link| link.addresses.contains(&address))
+        let spec = self.spec;
+        let before = self.have.floating.iter().flatten();
+        let moved =
+            before.filter(|(floating, fixed)| spec.floating.get(floating).is_some_and(|now| now != *fixed));
+        self.forget.extend(moved.map(|(floating, _)| Change::Forget { address: *floating }));
     }
 }

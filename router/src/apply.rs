@@ -1,0 +1,195 @@
+//! Carries out steps: of each router in their order, of several routers at once. What fails concerns its
+//! router alone.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use futures::{StreamExt as _, stream};
+use host::conntrack::Selector;
+use host::{Handles, Netlink, Request, Route, netns, nft, sysctl};
+use model::{ObjectRef, Outcome, Planned, Report, Retry, RouterId, names};
+use nix::errno::Errno;
+use tracing::debug;
+
+use crate::error::Error;
+use crate::ruleset::{FAMILY, TABLE};
+use crate::spec::Hop;
+use crate::step::{Change, Step};
+use crate::{AT_ONCE, announce};
+
+/// The changes of one stage.
+pub(crate) async fn apply(handles: &Handles, steps: Vec<Planned<Step>>) -> Report {
+    let mut report = Report::default();
+    let mut routers: BTreeMap<RouterId, Vec<Change>> = BTreeMap::new();
+    for planned in steps {
+        routers.entry(planned.step.router).or_default().push(planned.step.change);
+    }
+    create(&mut routers, &mut report).await;
+    let work = stream::iter(routers).map(|(router, changes)| async move {
+        (ObjectRef::Router(router), outcome(one(handles, router, changes).await))
+    });
+    let mut done = work.buffer_unordered(AT_ONCE);
+    while let Some((object, outcome)) = done.next().await {
+        report.add(object, outcome);
+    }
+    report
+}
+
+/// Makes all namespaces of the stage on one thread. What fails takes its router out.
+async fn create(routers: &mut BTreeMap<RouterId, Vec<Change>>, report: &mut Report) {
+    let new = routers.iter().filter(|(_, changes)| changes.contains(&Change::CreateNamespace));
+    let new: Vec<RouterId> = new.map(|(router, _)| *router).collect();
+    let results =
+        netns::create_all(new.iter().map(|router| names::router_namespace(*router)).collect()).await;
+    for (router, result) in new.into_iter().zip(results) {
+        if let Err(source) = result {
+            routers.remove(&router);
+            report.add(ObjectRef::Router(router), outcome(Err(Failure::from((router, source)))));
+        }
+    }
+}
+
+/// Why a router's steps were not all done.
+enum Failure {
+    Error(Error),
+    Waiting(String),
+}
+
+impl From<(RouterId, host::Error)> for Failure {
+    fn from((router, source): (RouterId, host::Error)) -> Self {
+        Self::Error(Error::Change { router, source })
+    }
+}
+
+fn outcome(result: Result<(), Failure>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Done,
+        Err(Failure::Waiting(on)) => Outcome::Waiting { on },
+        Err(Failure::Error(error)) => Outcome::failed(&error, Retry::Soon),
+    }
+}
+
+/// Changes of one router that are done together.
+enum Batch {
+    Delete,
+    /// In the root namespace.
+    Move(Vec<String>),
+    Requests(Vec<Request>),
+    Sysctls(Vec<(String, String)>),
+    Rules(String),
+    Forget(Vec<Ipv4Addr>),
+    Announce(Vec<(String, Ipv4Addr)>),
+}
+
+async fn one(handles: &Handles, router: RouterId, changes: Vec<Change>) -> Result<(), Failure> {
+    let name = names::router_namespace(router);
+    let failed = |source| Failure::from((router, source));
+    for batch in batches(changes) {
+        if let Batch::Delete = batch {
+            handles.delete(&name).map_err(failed)?;
+            continue;
+        }
+        let handle = handles.namespace(&name).await.map_err(failed)?;
+        match do_batch(handles, router, &handle, batch).await {
+            Ok(()) => {}
+            Err(source) if source.errno() == Some(Errno::EOPNOTSUPP) => {
+                return Err(Failure::Waiting(format!("the switch to take a device out of {name}")));
+            }
+            Err(source) => return Err(failed(source)),
+        }
+    }
+    Ok(())
+}
+
+async fn do_batch(handles: &Handles, router: RouterId, handle: &Netlink, batch: Batch) -> host::Result<()> {
+    let namespace = handle.namespace();
+    match batch {
+        Batch::Delete => Ok(()),
+        Batch::Move(devices) => {
+            let to = |device| Request::MoveLink { device, to: namespace.clone() };
+            first(handles.root().change_all(devices.into_iter().map(to).collect()).await)
+        }
+        Batch::Requests(requests) => first(handle.change_all(requests).await),
+        Batch::Sysctls(values) => {
+            let results = sysctl::write(namespace, values).await?;
+            // A kernel without the key has no such feature: no IPv6, no conntrack.
+            first(results.into_iter().filter(|result| !matches!(result, Err(error) if error.is_absence())))
+        }
+        Batch::Rules(text) => nft::load(namespace, &text).await,
+        Batch::Forget(addresses) => forget(handle, addresses).await,
+        Batch::Announce(addresses) => {
+            announce::begin(handles, router, addresses);
+            Ok(())
+        }
+    }
+}
+
+/// Connections to and from the addresses, in one look at all connections of the namespace.
+async fn forget(handle: &Netlink, addresses: Vec<Ipv4Addr>) -> host::Result<()> {
+    let both = |address| {
+        let address = IpAddr::V4(address);
+        [Selector::OriginalDestination(address), Selector::ReplyDestination(address)]
+    };
+    let count = handle.delete_conntrack(addresses.into_iter().flat_map(both).collect()).await?;
+    debug!(namespace = %handle.namespace(), count, "connections cut");
+    Ok(())
+}
+
+/// The first failure; the other requests have been tried all the same.
+fn first(results: impl IntoIterator<Item = host::Result<()>>) -> host::Result<()> {
+    results.into_iter().collect()
+}
+
+/// Neighbouring changes of one kind in one batch.
+fn batches(changes: Vec<Change>) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for change in changes {
+        let Some(next) = batch(change) else { continue };
+        match (batches.last_mut(), next) {
+            (Some(Batch::Move(all)), Batch::Move(more)) => all.extend(more),
+            (Some(Batch::Requests(all)), Batch::Requests(more)) => all.extend(more),
+            (Some(Batch::Sysctls(all)), Batch::Sysctls(more)) => all.extend(more),
+            (Some(Batch::Forget(all)), Batch::Forget(more)) => all.extend(more),
+            (Some(Batch::Announce(all)), Batch::Announce(more)) => all.extend(more),
+            (_, next) => batches.push(next),
+        }
+    }
+    batches
+}
+
+fn batch(change: Change) -> Option<Batch> {
+    let batch = match change {
+        // Done before, for all routers together.
+        Change::CreateNamespace => return None,
+        Change::DeleteNamespace => Batch::Delete,
+        Change::SetSysctl { key, value } => Batch::Sysctls(vec![(key, value)]),
+        Change::MoveLink { device } => Batch::Move(vec![device]),
+        Change::SetLink { device, mac, mtu } => {
+            let mac = mac.map(|mac| Request::SetMac { device: device.clone(), mac });
+            let mtu = mtu.map(|mtu| Request::SetMtu { device: device.clone(), mtu });
+            Batch::Requests(mac.into_iter().chain(mtu).chain([Request::SetUp { device }]).collect())
+        }
+        Change::DeleteLink { device } => Batch::Requests(vec![Request::DeleteLink { device }]),
+        Change::AddAddress { device, address } => {
+            Batch::Requests(vec![Request::AddAddress { device, address }])
+        }
+        Change::DeleteAddress { device, address } => {
+            Batch::Requests(vec![Request::DeleteAddress { device, address }])
+        }
+        Change::ReplaceRoute { destination, hops } => {
+            let hops = hops.into_iter().map(|Hop { via, device }| host::Hop { via, device });
+            Batch::Requests(vec![Request::ReplaceRoute(Route::multipath(destination, hops.collect()))])
+        }
+        Change::DeleteRoute { destination } => {
+            Batch::Requests(vec![Request::DeleteRoute(Route::multipath(destination, Vec::new()))])
+        }
+        Change::LoadRules { ruleset } => Batch::Rules(ruleset.to_string()),
+        // A table that is gone already would fail to be deleted, but for this.
+        Change::DeleteRules => {
+            Batch::Rules(format!("add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"))
+        }
+        Change::Forget { address } => Batch::Forget(vec![address]),
+        Change::Announce { device, address } => Batch::Announce(vec![(device, address)]),
+    };
+    Some(batch)
+}

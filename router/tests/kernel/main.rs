@@ -1,0 +1,7 @@
+//! Routers on the real kernel, without a switch: veth pairs stand in for its ports.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod lab;
+mod namespace;
+mod traffic;
