@@ -6,10 +6,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::sys::resource::{Resource, getrlimit};
+
 use crate::{Namespace, NamespaceState, Netlink, Result, netns};
 
-/// Each costs two file descriptors or three.
-const KEPT: usize = 256;
+/// What a kept handle costs: the namespace itself, a socket for links and routes, one for netfilter.
+const DESCRIPTORS_EACH: usize = 3;
+/// More than this many namespaces are not expected on a node.
+const ENOUGH: usize = 4096;
 
 /// Gives netlink handles. Clones share what is kept open.
 #[derive(Clone, Debug)]
@@ -21,6 +25,7 @@ pub struct Handles {
 #[derive(Debug, Default)]
 struct Kept {
     by_name: HashMap<String, Entry>,
+    capacity: usize,
     clock: u64,
 }
 
@@ -34,10 +39,19 @@ struct Entry {
 }
 
 impl Handles {
-    /// Opens the handle of the root namespace: that in which the process started.
+    /// Opens the handle of the root namespace: that in which the process started. As many others are kept
+    /// as need half of the file descriptors that the process may have.
     pub async fn open() -> Result<Self> {
+        let (soft, _hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+        let affordable = usize::try_from(soft).unwrap_or(usize::MAX) / (2 * DESCRIPTORS_EACH);
+        Self::with_capacity(affordable.clamp(1, ENOUGH)).await
+    }
+
+    /// The same, keeping at most `capacity` handles besides that of the root namespace.
+    pub async fn with_capacity(capacity: usize) -> Result<Self> {
         let root = Netlink::open(Namespace::root()?).await?;
-        Ok(Self { root, kept: Arc::default() })
+        let kept = Kept { capacity, ..Kept::default() };
+        Ok(Self { root, kept: Arc::new(Mutex::new(kept)) })
     }
 
     /// The handle of the root namespace.
@@ -68,7 +82,8 @@ impl Handles {
         handle.observe().await.map(Some)
     }
 
-    /// Closes what is held in a namespace, and deletes it. Devices that were moved there vanish with it.
+    /// Closes what is held in a namespace, and deletes it. Devices that were moved there vanish with it,
+    /// a moment later, once the last handle and socket there is dropped.
     pub fn delete(&self, name: &str) -> Result<()> {
         self.kept().by_name.remove(name);
         netns::delete(name)
@@ -99,7 +114,7 @@ impl Kept {
     fn keep(&mut self, name: &str, mut entry: Entry) {
         entry.used = self.clock;
         self.by_name.insert(name.to_owned(), entry);
-        if self.by_name.len() > KEPT
+        if self.by_name.len() > self.capacity
             && let Some(oldest) = self.by_name.iter().min_by_key(|(_, entry)| entry.used)
         {
             let oldest = oldest.0.clone();

@@ -11,6 +11,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::Stdio;
+use std::time::Duration;
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_netfilter::{
@@ -21,6 +22,7 @@ use nix::sched::{CloneFlags, setns};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::netlink::transport::{ACKNOWLEDGE, Cause, Encoded, attribute, text};
 use crate::{Error, Namespace, Netlink, Result};
@@ -40,12 +42,18 @@ pub enum Family {
 /// A process each: more than the machine has processors would only take memory.
 static RUNNING: Semaphore = Semaphore::const_new(4);
 
+/// A load takes milliseconds; a program that hangs is killed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Loads a ruleset text. The error of a bad ruleset holds what `nft` says about it, with line and column.
 pub async fn load(namespace: &Namespace, ruleset: &str) -> Result<()> {
     let failed = |source| Error::RunNft { namespace: namespace.to_string(), source };
     let _permit = RUNNING.acquire().await.map_err(|error| failed(io::Error::other(error)))?;
     let child = spawn(namespace).map_err(failed)?;
-    let output = feed(child, ruleset).await.map_err(failed)?;
+    let output = timeout(PATIENCE, feed(child, ruleset))
+        .await
+        .map_err(|_| failed(io::ErrorKind::TimedOut.into()))?
+        .map_err(failed)?;
     if output.status.success() {
         return Ok(());
     }

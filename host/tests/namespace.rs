@@ -6,7 +6,7 @@ mod seen;
 
 use std::net::IpAddr;
 
-use host::{Handles, Hop, Namespace, Request, Route, netns};
+use host::{AddressScope, Handles, Hop, Namespace, Request, Route, netns};
 use ipnet::IpNet;
 
 use seen::{ip, ip_json};
@@ -92,9 +92,12 @@ async fn observe_tells_what_ip_tells() {
 
     let told = &ip_json("-n observed -d link show eth0")[0];
     assert_eq!((&told["address"], &told["mtu"]), (&"fa:16:3e:00:00:01".into(), &1450.into()));
-    let ours: Vec<_> = state.addresses_of("eth0").map(|address| address.address.to_string()).collect();
+    // Link-local addresses come in their own time.
+    let ours = state.addresses_of("eth0").filter(|address| address.scope == AddressScope::Global);
+    let ours: Vec<_> = ours.map(|address| address.address.to_string()).collect();
     let told = ip_json("-n observed address show eth0");
-    let theirs: Vec<_> = told[0]["addr_info"].as_array().unwrap().iter().map(seen::address).collect();
+    let theirs = told[0]["addr_info"].as_array().unwrap().iter();
+    let theirs: Vec<_> = theirs.filter(|entry| entry["scope"] == "global").map(seen::address).collect();
     assert_eq!(ours, theirs);
     assert!(ours.contains(&"10.0.0.5/24".to_owned()) && ours.contains(&"2001:db8::5/64".to_owned()));
     assert_eq!(told[0]["addr_info"][0]["broadcast"], "10.0.0.255");
@@ -149,4 +152,177 @@ async fn a_new_namespace_is_observed_without_a_table() {
     let state = handles.observe("empty").await.unwrap().unwrap();
     assert_eq!(state.links.keys().collect::<Vec<_>>(), ["lo"]);
     assert!(state.addresses.is_empty() && state.routes.is_empty());
+}
+
+#[tokio::test]
+async fn each_of_many_changes_has_its_own_result() {
+    let handles = Handles::open().await.unwrap();
+    with_veth(&handles, "batch", "out-batch", "eth0").await;
+    let inside = handles.namespace("batch").await.unwrap();
+    let add = |number: u32| Request::AddAddress {
+        device: if number % 7 == 3 { "absent".to_owned() } else { "eth0".to_owned() },
+        address: net(&format!("10.{}.{}.1/32", number / 250, number % 250)),
+    };
+    let results = inside.change_all((0..1000).map(add).collect()).await;
+    assert_eq!(results.len(), 1000);
+    for (number, result) in results.iter().enumerate() {
+        assert_eq!(result.is_err(), number % 7 == 3, "{number}: {result:?}");
+    }
+    let error = results[3].as_ref().unwrap_err();
+    assert!(error.is_absence());
+    assert_eq!(error.to_string(), "cannot do `ip addr replace 10.0.3.1/32 dev absent` in namespace batch");
+    let told = ip("-n batch -4 -o address show eth0");
+    assert_eq!(told.lines().count(), results.iter().filter(|result| result.is_ok()).count());
+
+    // The kernel's own reason comes along.
+    let route = Route::via(net("198.51.100.0/24"), address("192.0.2.77"), "eth0");
+    let error = inside.change(Request::ReplaceRoute(route)).await.unwrap_err();
+    let reason = std::error::Error::source(&error).unwrap().to_string();
+    assert!(reason.contains("ENETUNREACH") && reason.contains("gateway"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_device_is_used_in_the_batch_that_makes_it() {
+    let handles = Handles::open().await.unwrap();
+    netns::create("onebatch").await.unwrap();
+    let inside = handles.namespace("onebatch").await.unwrap();
+    let device = || "tap0".to_owned();
+    let results = inside
+        .change_all(vec![
+            Request::AddVeth {
+                device: "first".to_owned(),
+                peer: "second".to_owned(),
+                peer_namespace: inside.namespace().clone(),
+            },
+            Request::RenameLink { device: "first".to_owned(), name: device() },
+            Request::SetUp { device: device() },
+            Request::SetUp { device: "second".to_owned() },
+            Request::AddAddress { device: device(), address: net("10.0.0.5/24") },
+            Request::AddAddress { device: device(), address: net("10.0.0.5/24") },
+            Request::ReplaceRoute(Route::via(net("0.0.0.0/0"), address("10.0.0.1"), "tap0")),
+            Request::ReplaceNeighbour {
+                device: device(),
+                address: address("10.0.0.1"),
+                mac: "fa:16:3e:00:00:09".parse().unwrap(),
+            },
+        ])
+        .await;
+    for result in results {
+        result.unwrap();
+    }
+    assert_eq!(ip_json("-n onebatch route show default")[0]["dev"], "tap0");
+    let neighbour = &ip_json("-n onebatch neigh show 10.0.0.1")[0];
+    assert_eq!(
+        (&neighbour["lladdr"], &neighbour["state"][0]),
+        (&"fa:16:3e:00:00:09".into(), &"PERMANENT".into())
+    );
+
+    // Deleting twice is a success; so is deleting what belongs to a device that is gone.
+    let address = address("10.0.0.1");
+    for _ in 0..2 {
+        inside.change(Request::DeleteNeighbour { device: device(), address }).await.unwrap();
+        let address = net("10.0.0.5/24");
+        inside.change(Request::DeleteAddress { device: device(), address }).await.unwrap();
+    }
+    assert!(!ip("-n onebatch address").contains("10.0.0.5"));
+    for _ in 0..2 {
+        inside.change(Request::DeleteLink { device: device() }).await.unwrap();
+    }
+    inside.change(Request::DeleteNeighbour { device: device(), address }).await.unwrap();
+    assert_eq!(inside.links().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_device_goes_to_a_namespace_and_comes_back() {
+    let handles = Handles::open().await.unwrap();
+    netns::create("visited").await.unwrap();
+    let inside = handles.namespace("visited").await.unwrap();
+    ip("tuntap add traveller mode tap");
+    let device = || "traveller".to_owned();
+    let there = Request::MoveLink { device: device(), to: inside.namespace().clone() };
+    handles.root().change(there.clone()).await.unwrap();
+    assert!(handles.root().link("traveller").await.unwrap().is_none());
+    assert_eq!(inside.link("traveller").await.unwrap().unwrap().kind.as_deref(), Some("tun"));
+    ip("-n visited link show traveller");
+    assert!(handles.root().change(there).await.unwrap_err().is_absence());
+    let back = Request::MoveLink { device: device(), to: handles.root().namespace().clone() };
+    inside.change(back).await.unwrap();
+    ip("link show traveller");
+    assert!(inside.link("traveller").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn handles_follow_a_namespace_that_is_made_anew() {
+    let handles = Handles::with_capacity(2).await.unwrap();
+    with_veth(&handles, "reborn", "out-reborn", "eth0").await;
+    assert!(handles.observe("reborn").await.unwrap().unwrap().links.contains_key("eth0"));
+    ip("netns del reborn");
+    assert!(handles.observe("reborn").await.unwrap().is_none());
+    // The kernel ends the namespace only when its last socket is closed, and the veth pair with it.
+    handles.sweep();
+    seen::until("the veth pair is gone", || !ip("link").contains("out-reborn")).await;
+    ip("netns add reborn");
+    let state = handles.observe("reborn").await.unwrap().unwrap();
+    assert_eq!(state.links.keys().collect::<Vec<_>>(), ["lo"]);
+}
+
+#[tokio::test]
+async fn a_namespace_that_others_replaced_is_not_mistaken() {
+    let handles = Handles::with_capacity(2).await.unwrap();
+    with_veth(&handles, "replaced", "out-replaced", "eth0").await;
+    handles.observe("replaced").await.unwrap();
+    ip("netns del replaced");
+    ip("netns add replaced");
+    let state = handles.observe("replaced").await.unwrap().unwrap();
+    assert!(!state.links.contains_key("eth0"), "this is the old namespace");
+}
+
+#[tokio::test]
+async fn the_least_used_handles_are_closed() {
+    let handles = Handles::with_capacity(2).await.unwrap();
+    for name in ["least1", "least2", "least3"] {
+        with_veth(&handles, name, &format!("out-{name}"), "eth0").await;
+    }
+    // A namespace that has lost its name lives as long as its handle.
+    for name in ["least1", "least3"] {
+        ip(&format!("netns del {name}"));
+    }
+    seen::until("the first one has ended", || !ip("link").contains("out-least1")).await;
+    assert!(ip("link").contains("out-least3"));
+    handles.sweep();
+    seen::until("the third one has ended", || !ip("link").contains("out-least3")).await;
+    assert!(ip("link").contains("out-least2"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tasks_at_once_do_not_disturb_each_other() {
+    let handles = Handles::open().await.unwrap();
+    let names: Vec<_> = (0..50).map(|number| format!("busy{number}")).collect();
+    for result in netns::create_all(names.clone()).await {
+        result.unwrap();
+    }
+    let before = seen::own_namespace();
+    let tasks = names.into_iter().map(|name| {
+        let handles = handles.clone();
+        tokio::spawn(async move {
+            let inside = handles.namespace(&name).await.unwrap();
+            // Callers that give up half-way leave nothing behind for the next one.
+            for _ in 0..5 {
+                let look = inside.observe();
+                tokio::select! { biased; _ = look => {}, () = tokio::task::yield_now() => {} }
+            }
+            inside.change(Request::SetUp { device: "lo".to_owned() }).await.unwrap();
+            let own = net(&format!("10.9.9.{}/32", name.trim_start_matches("busy")));
+            inside.change(Request::AddAddress { device: "lo".to_owned(), address: own }).await.unwrap();
+            let state = inside.observe().await.unwrap();
+            let found: Vec<_> = state.addresses_of("lo").map(|address| address.address).collect();
+            assert!(found.contains(&own), "{name}: {found:?}");
+            assert_eq!(found.iter().filter(|found| found.to_string().starts_with("10.9.9.")).count(), 1);
+            seen::own_namespace()
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap(), before, "a thread of the runtime has changed its namespace");
+    }
+    assert!(!ip("address").contains("10.9.9."));
 }

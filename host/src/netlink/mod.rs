@@ -212,3 +212,71 @@ fn device_name(links: &[Link], index: u32) -> String {
         Err(_) => format!("if{index}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::NLM_F_MULTIPART;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::transport::{Messages, attribute, text};
+    use super::*;
+
+    /// A message as the kernel frames it.
+    fn framed(kind: u16, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(16 + payload.len()).unwrap();
+        let mut bytes = length.to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(NLM_F_MULTIPART.to_ne_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend(payload);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    /// An attribute that may lie about its length.
+    fn attribute_bytes() -> impl Strategy<Value = Vec<u8>> {
+        (0..40_u16, 0..24_u16, vec(any::<u8>(), 0..20)).prop_map(|(length, kind, value)| {
+            let mut bytes = length.to_ne_bytes().to_vec();
+            bytes.extend(kind.to_ne_bytes());
+            bytes.extend(value);
+            bytes
+        })
+    }
+
+    proptest! {
+        /// Whatever the bytes say, reading ends, and without a panic.
+        #[test]
+        fn no_payload_is_too_strange(
+            header in vec(any::<u8>(), 0..20),
+            rest in vec(attribute_bytes(), 0..6),
+        ) {
+            let payload = [header, rest.concat()].concat();
+            let _ = link::read(&payload);
+            let _ = address::read(&payload, &[]);
+            let _ = route::read(&payload, &[]);
+        }
+
+        #[test]
+        fn framing_ends_and_finds_what_was_framed(
+            payloads in vec(vec(any::<u8>(), 0..30), 0..5),
+            noise in vec(any::<u8>(), 0..15),
+        ) {
+            let mut bytes: Vec<u8> = payloads.iter().flat_map(|payload| framed(7, payload)).collect();
+            let clean = bytes.len();
+            bytes.extend(&noise);
+            let found: Vec<_> = Messages(&bytes).flatten().map(|message| message.payload.to_vec()).collect();
+            prop_assert_eq!(&found, &payloads);
+            let broken = Messages(&bytes).filter(std::result::Result::is_err).count();
+            prop_assert_eq!(broken, usize::from(bytes.len() > clean));
+        }
+    }
+
+    #[test]
+    fn an_attribute_that_is_cut_short_is_not_read() {
+        let whole = [8, 0, 3, 0, b'l', b'o', 0, 0];
+        assert_eq!(attribute(&whole, 3).map(text).as_deref(), Some("lo"));
+        assert_eq!(attribute(&whole[..7], 3), None);
+        assert_eq!(attribute(&[3, 0, 3, 0], 3), None);
+    }
+}

@@ -23,7 +23,7 @@ const TOGETHER: usize = 64;
 /// Bytes that travel together, below the default send buffer.
 const TOGETHER_BYTES: usize = 32 << 10;
 /// How often a dump is repeated when the kernel says that its table changed meanwhile.
-const REPEATS: usize = 5;
+const REPEATS: usize = 10;
 /// The kernel answers at once; this only keeps a bug from holding a thread for ever.
 const PATIENCE_SECONDS: i64 = 30;
 
