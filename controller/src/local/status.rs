@@ -1,0 +1,59 @@
+//! What the node said came of its objects, for the `status` fields of the API. Not kept: after a
+//! restart the first pass of the engine says it again.
+
+use std::collections::BTreeMap;
+
+use model::{HostName, ObjectRef, Outcome, Report};
+
+use super::record::{FloatingIp, Port, Router};
+
+/// The last outcome of every object that was reported.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Statuses(BTreeMap<ObjectRef, Outcome>);
+
+impl Statuses {
+    /// Takes in a report; what it does not mention stays.
+    pub(super) fn take(&mut self, report: &Report) {
+        self.0.extend(report.0.iter().map(|(object, outcome)| (*object, outcome.clone())));
+    }
+
+    /// Forgets an object that is gone.
+    pub(super) fn forget(&mut self, object: ObjectRef) {
+        self.0.remove(&object);
+    }
+
+    /// `ACTIVE`, `DOWN` or `ERROR`; `N/A` for a port that is bound elsewhere, of which this node
+    /// hears nothing.
+    pub(super) fn port(&self, port: &Port, local: &HostName) -> &'static str {
+        match &port.host {
+            None => "DOWN",
+            Some(host) if host != local => "N/A",
+            Some(_) if !port.admin_state_up => "DOWN",
+            Some(_) => self.of(ObjectRef::Port(port.id)).unwrap_or("DOWN"),
+        }
+    }
+
+    /// Neutron's routers are active from the start, whatever the node does.
+    pub(super) fn router(&self, router: &Router) -> &'static str {
+        match self.of(ObjectRef::Router(router.id)) {
+            Some("ERROR") => "ERROR",
+            _ => "ACTIVE",
+        }
+    }
+
+    pub(super) fn floating_ip(&self, floating: &FloatingIp, router_is_local: bool) -> &'static str {
+        match &floating.target {
+            None => "DOWN",
+            Some(_) if !router_is_local => "ACTIVE",
+            Some(target) => self.of(ObjectRef::Router(target.router)).unwrap_or("DOWN"),
+        }
+    }
+
+    fn of(&self, object: ObjectRef) -> Option<&'static str> {
+        self.0.get(&object).map(|outcome| match outcome {
+            Outcome::Done => "ACTIVE",
+            Outcome::Waiting { .. } => "DOWN",
+            Outcome::Failed { .. } => "ERROR",
+        })
+    }
+}
