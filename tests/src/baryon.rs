@@ -1,6 +1,6 @@
 //! The program under test, running on a node.
 
-use crate::{Node, wait};
+use crate::{Guest, Node, Plug, Vm, wait};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -40,6 +40,7 @@ pub struct Baryon<'n> {
     node: &'n Node,
     /// nsenter(1), which waits for the program.
     process: Option<Child>,
+    program: PathBuf,
 }
 
 impl<'n> Baryon<'n> {
@@ -48,7 +49,7 @@ impl<'n> Baryon<'n> {
     #[must_use]
     pub fn start(node: &'n Node, settings: &Settings) -> Self {
         node.write(CONFIG, &config(node, settings));
-        let mut baryon = Self { node, process: None };
+        let mut baryon = Self { node, process: None, program: binary() };
         baryon.start_again();
         baryon
     }
@@ -59,7 +60,7 @@ impl<'n> Baryon<'n> {
         assert!(self.process.is_none(), "baryon runs on {} already", self.node.name());
         let script = format!(
             "echo $$ > {PID}; exec {program} run --config-file {CONFIG} >> {LOG} 2>&1",
-            program = binary().display()
+            program = self.program.display()
         );
         let process = self.node.command("sh").args(["-c", &script]).stdout(Stdio::null()).spawn();
         self.process = Some(process.expect("nsenter(1) starts"));
@@ -81,6 +82,16 @@ impl<'n> Baryon<'n> {
     #[track_caller]
     pub fn kill(&mut self) {
         self.end("KILL");
+    }
+
+    /// What a package upgrade does: another file, and a restart.
+    #[track_caller]
+    pub fn upgrade(&mut self) {
+        let new = "/run/baryon-upgraded";
+        self.node.sh(&format!("cp {} {new}", self.program.display()));
+        self.program = PathBuf::from(new);
+        self.stop();
+        self.start_again();
     }
 
     /// Runs the command line against the running agent; gives what it printed.
@@ -113,6 +124,18 @@ impl<'n> Baryon<'n> {
         self.await_converged(30);
     }
 
+    /// Gives another node's controller the same objects, with the same ids and MAC addresses.
+    #[track_caller]
+    pub fn share_with(&self, other: &Baryon<'_>) {
+        let url = "http://localhost/baryon/v1";
+        let curl = "curl -sS --fail-with-body --unix-socket /run/baryon/baryon.sock";
+        let everything = self.node.sh(&format!("{curl} {url}/export"));
+        other.node.write("/run/import.json", &everything);
+        let json = "Content-Type: application/json";
+        other.node.sh(&format!("{curl} -X POST -H '{json}' --data-binary @/run/import.json {url}/import"));
+        other.await_converged(30);
+    }
+
     /// Waits until no object is waiting or failed and a pass would do nothing.
     #[track_caller]
     pub fn await_converged(&self, seconds: u64) {
@@ -137,6 +160,25 @@ impl<'n> Baryon<'n> {
             Some(other) => other.to_string(),
             None => panic!("{resource} {name} has no {field}: {shown}"),
         }
+    }
+
+    /// Plugs a namespace as guest for the port with this name.
+    #[track_caller]
+    #[must_use]
+    pub fn plug(&self, port: &str, plug: Plug) -> Guest<'n> {
+        Guest::plug(
+            self.node,
+            &self.field("port", port, "id"),
+            &self.field("port", port, "mac_address"),
+            plug,
+        )
+    }
+
+    /// Boots a virtual machine, named as the port it is plugged into.
+    #[track_caller]
+    #[must_use]
+    pub fn boot(&self, port: &str) -> Vm<'n> {
+        Vm::start(self.node, port, &self.field("port", port, "id"), &self.field("port", port, "mac_address"))
     }
 
     #[must_use]

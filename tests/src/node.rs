@@ -40,6 +40,12 @@ impl Node {
         format!("198.18.1.{}", self.number)
     }
 
+    /// The largest packet of a guest that passes a VXLAN tunnel over the underlay unfragmented.
+    #[must_use]
+    pub fn vxlan_mtu(&self) -> u32 {
+        1450
+    }
+
     /// The links are made in the underlay, with their other ends in the node: nothing ever shows in
     /// the namespace of the test, where another test may be doing the same.
     fn wire(&self, underlay: &Underlay) {

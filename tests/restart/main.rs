@@ -1,0 +1,131 @@
+//! What two guests lose while something is restarted.
+//!
+//! The kernel's datapath forwards without ovs-vswitchd and without Baryon, so there nothing may be lost
+//! while only Baryon is restarted. In the userspace datapath packets pass through ovs-vswitchd's main
+//! thread; any loss there is compared with that of an equally long run in which nothing happened.
+//! What is printed is the measurement; `cargo test -- --nocapture` shows it.
+
+#![allow(clippy::print_stdout)] // the measurements
+
+use std::time::Instant;
+use tests::{Baryon, Datapath, DhcpClient, Guest, Losses, Meter, Node, ONE_NODE, Plug, Settings, Underlay};
+
+/// A node with a guest on each side of the router and one beside the first.
+struct Guests<'n> {
+    a1: Guest<'n>,
+    a2: Guest<'n>,
+    b1: Guest<'n>,
+}
+
+fn plug<'n>(baryon: &Baryon<'n>) -> Guests<'n> {
+    let guest = |port| {
+        let guest = baryon.plug(port, Plug::Veth);
+        let _ = DhcpClient::Udhcpc.lease(&guest);
+        guest
+    };
+    let guests = Guests { a1: guest("a1"), a2: guest("a2"), b1: guest("b1") };
+    guests.a1.await_ping("10.1.0.12");
+    guests.a1.await_ping("10.2.0.11");
+    guests
+}
+
+/// Measures on both ways, switched and routed, while `event` happens and for a second after it.
+fn measure(guests: &Guests<'_>, what: &str, event: impl FnOnce(&Meter)) -> [Losses; 2] {
+    let switched = Meter::start(&guests.a1, &guests.a2, "10.1.0.12");
+    let routed = Meter::start(&guests.a1, &guests.b1, "10.2.0.11");
+    event(&switched);
+    switched.last(1);
+    let losses = [switched.finish(), routed.finish()];
+    println!("{what}: switched {}, routed {}", short(&losses[0]), short(&losses[1]));
+    losses
+}
+
+fn short(losses: &Losses) -> String {
+    let Losses { sent, lost, longest_gap_ms, tcp_stall_ms, .. } = losses;
+    format!("{lost} of {sent} lost, longest gap {longest_gap_ms} ms, TCP stalled {tcp_stall_ms} ms")
+}
+
+#[test]
+fn restarts_of_baryon_lose_nothing() {
+    let underlay = Underlay::new();
+    let node = Node::new(&underlay, 1);
+    let mut baryon = Baryon::start(&node, &Settings::default());
+    baryon.apply(ONE_NODE);
+    let guests = plug(&baryon);
+    let control = measure(&guests, "nothing happens", |meter| meter.last(5));
+    let mut runs = vec![];
+    runs.push(measure(&guests, "SIGTERM, start", |_| {
+        baryon.stop();
+        baryon.start_again();
+        baryon.await_converged(30);
+    }));
+    runs.push(measure(&guests, "SIGKILL, start", |_| {
+        baryon.kill();
+        baryon.start_again();
+        baryon.await_converged(30);
+    }));
+    runs.push(measure(&guests, "upgrade", |_| {
+        baryon.upgrade();
+        baryon.await_converged(30);
+    }));
+    for run in &runs {
+        for (losses, control) in run.iter().zip(&control) {
+            assert!(losses.sent > 100 && losses.tcp_broken.is_none(), "{losses:?}");
+            let allowed = match node.datapath() {
+                Datapath::System => 0,
+                Datapath::Netdev => control.lost,
+            };
+            assert!(losses.lost <= allowed, "{losses:?}, with nothing happening {control:?}");
+        }
+    }
+}
+
+/// The switch's process dies and comes back without a flow: in the kernel's datapath the packets that
+/// were on their way before go on, everything else waits for Baryon.
+#[test]
+fn the_switch_dies_and_comes_back() {
+    let underlay = Underlay::new();
+    let node = Node::new(&underlay, 1);
+    let baryon = Baryon::start(&node, &Settings::default());
+    baryon.apply(ONE_NODE);
+    let guests = plug(&baryon);
+    for round in 1..=2 {
+        let losses = measure(&guests, &format!("ovs-vswitchd killed, started, round {round}"), |_| {
+            node.kill_vswitchd();
+            node.start_vswitchd();
+            let start = Instant::now();
+            guests.a1.await_ping("10.1.0.12");
+            let switched = start.elapsed();
+            guests.a1.await_ping("10.2.0.11");
+            println!("after the start: switched in {switched:.1?}, routed in {:.1?}", start.elapsed());
+            baryon.await_converged(30);
+        });
+        assert!(losses.iter().all(|losses| losses.tcp_broken.is_none()), "{losses:?}");
+        let _ = DhcpClient::Udhcpc.lease(&guests.a2);
+    }
+}
+
+#[test]
+fn the_database_dies_and_comes_back() {
+    let underlay = Underlay::new();
+    let node = Node::new(&underlay, 1);
+    let baryon = Baryon::start(&node, &Settings::default());
+    baryon.apply(ONE_NODE);
+    let guests = plug(&baryon);
+    let losses = measure(&guests, "ovsdb-server killed, started", |meter| {
+        node.kill_ovsdb();
+        meter.last(1);
+        node.start_ovsdb();
+        baryon.await_converged(60);
+    });
+    assert!(losses.iter().all(|losses| losses.tcp_broken.is_none()), "{losses:?}");
+    if node.datapath() == Datapath::System {
+        assert!(losses.iter().all(|losses| losses.lost == 0), "{losses:?}");
+    }
+    // What is plugged after it is wired as before.
+    let a3 = baryon.plug("a3", Plug::Veth);
+    let start = Instant::now();
+    let _ = DhcpClient::Udhcpc.lease(&a3);
+    a3.await_ping("10.1.0.11");
+    println!("a port plugged after it: lease and ping in {:.1?}", start.elapsed());
+}
