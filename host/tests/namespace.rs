@@ -179,6 +179,9 @@ async fn each_of_many_changes_has_its_own_result() {
     let error = inside.change(Request::ReplaceRoute(route)).await.unwrap_err();
     let reason = std::error::Error::source(&error).unwrap().to_string();
     assert!(reason.contains("ENETUNREACH") && reason.contains("gateway"), "{reason}");
+    let mixed = Route::via(net("198.51.100.0/24"), address("2001:db8::1"), "eth0");
+    let error = inside.change(Request::ReplaceRoute(mixed)).await.unwrap_err();
+    assert_eq!(error.errno(), Some(nix::errno::Errno::EAFNOSUPPORT));
 }
 
 #[tokio::test]

@@ -9,9 +9,10 @@ use netlink_packet_route::route::{
     RouteProtocol as WireProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::errno::Errno;
 
 use super::link::Link;
-use super::transport::{DUMP, Encoded, attributes, read_address, read_u16, read_u32};
+use super::transport::{Cause, DUMP, Encoded, attributes, read_address, read_u16, read_u32};
 
 /// A route: where packets to `destination` go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,10 +111,10 @@ pub(crate) fn dump() -> Encoded {
 }
 
 /// The message that makes a route. `index_of` gives the index of a device.
-pub(crate) fn message<E>(
+pub(crate) fn message(
     route: &Route,
-    mut index_of: impl FnMut(&str) -> Result<u32, E>,
-) -> Result<RouteMessage, E> {
+    mut index_of: impl FnMut(&str) -> Result<u32, Cause>,
+) -> Result<RouteMessage, Cause> {
     let mut message = selector(route);
     message.header.protocol = route.protocol.wire();
     let near = route.hops.iter().all(|hop| hop.via.is_none());
@@ -121,14 +122,14 @@ pub(crate) fn message<E>(
         if near && route.destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
     if let [hop] = route.hops.as_slice() {
         message.attributes.push(RouteAttribute::Oif(index_of(&hop.device)?));
-        message.attributes.extend(gateway(hop, route.destination));
+        message.attributes.extend(gateway(hop, route.destination)?);
     } else {
         let mut hops = Vec::new();
         for hop in &route.hops {
             let mut next = RouteNextHop::default();
             next.flags = RouteNextHopFlags::empty();
             next.interface_index = index_of(&hop.device)?;
-            next.attributes.extend(gateway(hop, route.destination));
+            next.attributes.extend(gateway(hop, route.destination)?);
             hops.push(next);
         }
         message.attributes.push(RouteAttribute::MultiPath(hops));
@@ -163,11 +164,15 @@ fn selector(route: &Route) -> RouteMessage {
     message
 }
 
-fn gateway(hop: &Hop, destination: IpNet) -> Option<RouteAttribute> {
-    let via = hop.via?;
-    // A gateway of the other family (RFC 8950) goes by another attribute; Neutron has no such thing.
-    debug_assert_eq!(via.is_ipv4(), destination.addr().is_ipv4());
-    Some(RouteAttribute::Gateway(via.into()))
+fn gateway(hop: &Hop, destination: IpNet) -> Result<Option<RouteAttribute>, Cause> {
+    let Some(via) = hop.via else { return Ok(None) };
+    // The kernel has another attribute for gateways of the other family (RFC 8950), which Neutron never has;
+    // in this one it would read the wrong bytes.
+    if via.is_ipv4() != destination.addr().is_ipv4() {
+        let reason = format!("the gateway {via} is not of the family of {destination}");
+        return Err(Cause::Refused { errno: Errno::EAFNOSUPPORT, reason });
+    }
+    Ok(Some(RouteAttribute::Gateway(via.into())))
 }
 
 /// None for what is not a unicast route of IPv4 or IPv6.

@@ -180,32 +180,32 @@ impl Transport {
     }
 
     fn transact_together(&mut self, requests: &[Encoded], results: &mut Vec<Result<(), Cause>>) {
-        let start = results.len();
         let first = match self.send(requests) {
             Ok(first) => first,
             Err(cause) => return results.extend(requests.iter().map(|_| Err(cause.clone()))),
         };
         let mut answers: Vec<Option<Result<(), Cause>>> = vec![None; requests.len()];
-        let mut missing = requests.len();
+        let broken = self.collect(first, &mut answers).err().unwrap_or(Cause::Malformed);
+        results.extend(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(broken.clone()))));
+    }
+
+    /// Reads until every place has its answer. `first` is the sequence number of the first place.
+    fn collect(&self, first: u32, answers: &mut [Option<Result<(), Cause>>]) -> Result<(), Cause> {
+        let mut missing = answers.len();
         let mut buffer = Vec::with_capacity(READ);
-        let mut broken = None;
-        while missing > 0 && broken.is_none() {
-            match self.receive(&mut buffer) {
-                Err(cause) => broken = Some(cause),
-                Ok(messages) => {
-                    for message in messages.flatten().filter(|message| message.kind == NLMSG_ERROR) {
-                        let place = message.sequence.wrapping_sub(first) as usize;
-                        if let Some(answer @ None) = answers.get_mut(place) {
-                            *answer = Some(message.verdict());
-                            missing -= 1;
-                        }
-                    }
+        while missing > 0 {
+            for message in self.receive(&mut buffer)? {
+                let message = message?;
+                let place = message.sequence.wrapping_sub(first) as usize;
+                if message.kind == NLMSG_ERROR
+                    && let Some(answer @ None) = answers.get_mut(place)
+                {
+                    *answer = Some(message.verdict());
+                    missing -= 1;
                 }
             }
         }
-        let broken = broken.unwrap_or(Cause::Malformed);
-        results.extend(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(broken.clone()))));
-        debug_assert_eq!(results.len(), start + requests.len());
+        Ok(())
     }
 
     /// Sends requests in one datagram and gives the sequence number of the first.
