@@ -111,7 +111,7 @@ impl Transport {
     }
 
     /// Asks for a whole table and gives each entry's message type and payload. A table that changes while
-    /// it is read is read again, which begins with `restart`.
+    /// it is read is read again.
     pub(crate) fn dump<T: Default>(
         &mut self,
         request: &Encoded,
