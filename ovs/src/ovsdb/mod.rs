@@ -58,6 +58,8 @@ mod replica;
 mod row;
 mod schema;
 mod session;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod transport;
 mod update;
