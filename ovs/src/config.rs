@@ -66,6 +66,10 @@ pub struct Config {
     pub ovs_use_veth: bool,
     /// `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`.
     pub ovsdb: String,
+    /// For `ssl:`: this side's key, its certificate, and the authority that signed the server's.
+    pub ssl_key_file: Option<PathBuf>,
+    pub ssl_cert_file: Option<PathBuf>,
+    pub ssl_ca_cert_file: Option<PathBuf>,
     /// Where vswitchd puts its `<bridge>.mgmt` sockets.
     pub rundir: PathBuf,
     pub ovsdb_timeout: Duration,
@@ -94,6 +98,9 @@ impl Default for Config {
             bridge_mac_table_size: 50_000,
             ovs_use_veth: false,
             ovsdb: "unix:/run/openvswitch/db.sock".to_owned(),
+            ssl_key_file: None,
+            ssl_cert_file: None,
+            ssl_ca_cert_file: None,
             rundir: PathBuf::from("/run/openvswitch"),
             ovsdb_timeout: Duration::from_secs(10),
             openflow_timeout: Duration::from_secs(10),

@@ -1,8 +1,29 @@
-//! The switch: OVSDB and OpenFlow clients, the flow pipeline, and the domain that keeps Open vSwitch as wanted.
+//! The switch: OVSDB and OpenFlow clients, the flow pipeline, and the domain that keeps Open vSwitch as
+//! wanted.
+//!
+//! ```text
+//!   ovsdb::Client ── row changes ──> follow ── Scope ──> wake           (what has to be looked at again)
+//!                                      │
+//!   links (one OpenFlow connection     │ copies of rows
+//!   per bridge, flows mirrored) ──┐    │
+//!                                 v    v
+//!   Desired ──compile──> Spec ──> plan <── Actual        pipeline: Spec + port numbers -> flows
+//!                                  │
+//!                                  v
+//!                                apply: one transaction, one bundle per bridge
+//! ```
+//!
+//! [`Switch`] is the domain. `ovsdb` and `openflow` know nothing of networks and can be used alone.
+//! No process of Open vSwitch's tools is ever started, and no Controller row is written: flows go over
+//! the management socket that vswitchd opens for every bridge.
 
+mod apply;
 pub mod compile;
 pub mod config;
+pub mod error;
+mod follow;
 pub mod index;
+mod links;
 pub mod local_vlan;
 pub mod mirror;
 pub mod names;
@@ -14,5 +35,166 @@ pub mod plan;
 pub mod rows;
 pub mod spec;
 pub mod step;
+pub mod wakes;
 
-pub use config::{Config, DatapathType};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, Scope};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use crate::apply::Hands;
+use crate::compile::{Memory, compile};
+pub use crate::config::{Config, ConfigError, DatapathType};
+pub use crate::error::Error;
+use crate::follow::{Follower, Request};
+use crate::links::{Links, Wake};
+use crate::observe::Actual;
+use crate::spec::Spec;
+use crate::step::Step;
+
+/// The switch of this node.
+pub struct Switch {
+    config: Config,
+    memory: Memory,
+    database: ovsdb::Client,
+    links: Arc<Links>,
+    requests: mpsc::UnboundedSender<Request>,
+    wake: Wake,
+    follower: AbortHandle,
+}
+
+impl Switch {
+    /// Begins to connect, in the background and for as often as it takes. `wake` is called with the
+    /// objects that have to be looked at again: when something of theirs changed on the switch, and
+    /// [`Scope::All`] when the switch or its database went or came back. Must be called inside a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot be worked with.
+    pub fn new(config: Config, wake: impl Fn(Scope) + Send + Sync + 'static) -> Result<Self, Error> {
+        config.check()?;
+        let memory = Memory::new(&config);
+        let node = memory.node().clone();
+        let wake: Wake = Arc::new(wake);
+        let (database, events) = ovsdb::Client::start(settings(&config)?);
+        let links = Arc::new(Links::new(node.bridges(), &config.rundir, config.openflow_timeout, &wake));
+        let follower = Follower::new(events, node, links.clone(), wake.clone());
+        let (requests, asked) = mpsc::unbounded_channel();
+        let follower = tokio::spawn(follower.run(asked)).abort_handle();
+        Ok(Self { config, memory, database, links, requests, wake, follower })
+    }
+
+    /// Whether the database and the integration bridge can be talked to right now.
+    pub fn is_up(&self) -> bool {
+        self.database.is_connected() && self.links.is_up(&self.config.integration_bridge)
+    }
+
+    async fn rows(&self) -> Result<rows::Rows, Error> {
+        let (request, answer) = oneshot::channel();
+        self.requests.send(request).map_err(|_| Error::Ended)?;
+        answer.await.map_err(|_| Error::Ended)?
+    }
+
+    /// The flows of every bridge that vswitchd has made. Without the integration bridge nothing can be
+    /// said; of another bridge that is not connected, only that nothing is known of its flows.
+    async fn flows(&self, rows: &rows::Rows, audit: bool) -> Result<BTreeMap<String, mirror::Mirror>, Error> {
+        let mut flows = BTreeMap::new();
+        for bridge in self.memory.node().bridges() {
+            if rows.bridge(bridge).is_none_or(|row| row.datapath_id.is_none()) {
+                continue;
+            }
+            match self.links.flows(bridge, audit).await {
+                Ok(mirror) => _ = flows.insert(bridge.to_owned(), mirror),
+                Err(error) if bridge == self.config.integration_bridge => return Err(error),
+                Err(error) => tracing::debug!(bridge, %error, "nothing is known of its flows"),
+            }
+        }
+        Ok(flows)
+    }
+}
+
+impl Domain for Switch {
+    type Spec = Spec;
+    type Actual = Actual;
+    type Step = Step;
+    type Error = Error;
+
+    const NAME: &'static str = "switch";
+    const ROLE: Role = Role::L2;
+
+    async fn observe(&mut self, scope: &Scope) -> Result<Actual, Error> {
+        let rows = self.rows().await?;
+        let flows = self.flows(&rows, *scope == Scope::All).await?;
+        let actual = Actual { rows, flows };
+        if *scope == Scope::All {
+            let known = actual.remembered_vlans(self.memory.node());
+            self.memory.vlans.remember(known.networks, known.tags, known.in_flows);
+        }
+        Ok(actual)
+    }
+
+    fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
+        let spec = compile(desired, &self.config, &mut self.memory, scope);
+        // What was drawn in has to be looked at again even if this pass is only a rehearsal.
+        if let (Scope::Objects(drawn_in), Scope::Objects(asked)) = (&spec.scope, scope)
+            && drawn_in.len() > asked.len()
+        {
+            (self.wake)(Scope::Objects(drawn_in - asked));
+        }
+        spec
+    }
+
+    fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
+        plan::plan(want, have)
+    }
+
+    async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
+        let hands =
+            Hands { database: &self.database, links: &self.links, ovsdb_timeout: self.config.ovsdb_timeout };
+        apply::apply(steps, hands).await
+    }
+
+    /// Ports are woken by the database, which hears of their devices first.
+    fn owner_of_device(&self, _name: &str) -> Option<ObjectRef> {
+        None
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+impl fmt::Debug for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Switch").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// How the database is connected to. A lost one is looked for often: until it is back nothing is heard
+/// of ports that are plugged in.
+fn settings(config: &Config) -> Result<ovsdb::Settings, Error> {
+    let remote = config.ovsdb.parse().map_err(Error::Remote)?;
+    let files = (&config.ssl_key_file, &config.ssl_cert_file, &config.ssl_ca_cert_file);
+    let tls = match files {
+        (Some(key), Some(certificate), Some(authority)) => Some(ovsdb::TlsFiles {
+            private_key: key.clone(),
+            certificate: certificate.clone(),
+            ca_certificate: authority.clone(),
+        }),
+        _ => None,
+    };
+    Ok(ovsdb::Settings {
+        tls,
+        connect_timeout: config.ovsdb_timeout,
+        shortest_pause: Duration::from_millis(20),
+        longest_pause: Duration::from_secs(1),
+        ..ovsdb::Settings::new(remote, rows::monitor())
+    })
+}

@@ -63,7 +63,8 @@ impl LocalVlans {
             return Ok(vlan);
         }
         let remembered = self.remembered.remove(key).filter(|vlan| !self.taken.contains(vlan));
-        let vlan = remembered.or_else(|| self.free(true)).or_else(|| complete.then(|| self.free(false)).flatten());
+        let vlan =
+            remembered.or_else(|| self.free(true)).or_else(|| complete.then(|| self.free(false)).flatten());
         let vlan = vlan.ok_or(Exhausted)?;
         self.given.insert(key.clone(), vlan);
         self.taken.insert(vlan);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use crate::openflow::Flow;
+use crate::openflow::{Flow, FlowKey};
 use crate::pipeline::cookies::{self, ObjectHash};
 
 /// The flows of ours on one bridge.
@@ -37,8 +37,9 @@ impl Mirror {
     }
 
     /// A flow was deleted.
-    pub fn delete(&mut self, flow: &Flow) {
-        self.forget(&ByKey(Arc::new(flow.clone())));
+    pub fn delete(&mut self, key: &FlowKey) {
+        let FlowKey { table, priority, matches } = key.clone();
+        self.forget(&ByKey(Arc::new(Flow::new(table, priority, matches))));
     }
 
     /// The flows of an object, in the order of table, priority and match.
@@ -124,13 +125,16 @@ mod tests {
         assert_eq!(mirror.of(ObjectHash::of(ObjectRef::Node)).count(), 1);
         assert_eq!(mirror.of(ObjectHash::of(other)).count(), 1);
         assert_eq!(mirror.len(), 2);
-        mirror.delete(&flow(1, other));
+        mirror.delete(&flow(1, other).key());
         assert_eq!(mirror.objects().count(), 1);
     }
 
     #[test]
     fn foreign_flows_are_invisible() {
         let foreign = Flow::new(0, 1, Match::new());
-        assert!(Mirror::new([foreign.clone(), foreign.cookie(cookie(Feature::Learnt, ObjectRef::Node))]).is_empty());
+        assert!(
+            Mirror::new([foreign.clone(), foreign.cookie(cookie(Feature::Learnt, ObjectRef::Node))])
+                .is_empty()
+        );
     }
 }

@@ -4,10 +4,16 @@
 //! Foreign flows are not in here. Foreign rows are, because a name may be taken and a number may be in
 //! use; plans name only those with a mark of ours, and the plugs of Neutron ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use model::VlanTag;
+
+use crate::local_vlan::Key;
 use crate::mirror::Mirror;
-use crate::rows::Rows;
+use crate::openflow::{Action, Field};
+use crate::pipeline::registers::LOCAL_VLANS;
+use crate::rows::{PortRow, Rows};
+use crate::spec::NodeSpec;
 
 /// See the head of this module.
 #[derive(Clone, Debug, Default)]
@@ -15,4 +21,55 @@ pub struct Actual {
     pub rows: Rows,
     /// By bridge. A bridge that is not in here may have any flows: nothing is known of it.
     pub flows: BTreeMap<String, Mirror>,
+}
+
+/// What the switch remembers of local VLANs.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RememberedVlans {
+    /// The number of each network and segment, as their ports' rows say; what a row's tag agrees with first.
+    pub networks: Vec<(Key, VlanTag)>,
+    /// Every tag of the integration bridge.
+    pub tags: Vec<VlanTag>,
+    /// Every local VLAN in flows of ours.
+    pub in_flows: Vec<VlanTag>,
+}
+
+impl Actual {
+    /// Costs as much as there are ports and flows; asked for only when everything is looked at.
+    pub fn remembered_vlans(&self, node: &NodeSpec) -> RememberedVlans {
+        let rows = || self.rows.ports_of(&node.integration);
+        let remembered = |row: &PortRow| {
+            let (network, segment, vlan) = row.remembers()?;
+            Some((row.tag != Some(vlan), ((network, segment), vlan)))
+        };
+        let mut networks: Vec<_> = rows().filter_map(remembered).collect();
+        networks.sort_by_key(|(disagrees, _)| *disagrees);
+        RememberedVlans {
+            networks: networks.into_iter().map(|(_, network)| network).collect(),
+            tags: rows().filter_map(|row| row.tag).collect(),
+            in_flows: self.vlans_in_flows(node),
+        }
+    }
+
+    /// Local VLANs are matched on the physical bridges, set on the integration bridge, and both on the
+    /// tunnel bridge; the rest are provider VLANs.
+    fn vlans_in_flows(&self, node: &NodeSpec) -> Vec<VlanTag> {
+        let is_physical = |bridge: &str| node.physical.iter().any(|physical| physical.name == bridge);
+        let mut vlans = BTreeSet::new();
+        for (bridge, mirror) in &self.flows {
+            for flow in mirror.flows() {
+                if *bridge != node.integration {
+                    vlans.extend(flow.matches.exact(Field::VlanVid));
+                }
+                if !is_physical(bridge) {
+                    vlans.extend(flow.actions.iter().filter_map(|action| match action {
+                        Action::SetField { field: Field::VlanVid, value } => Some(*value),
+                        _ => None,
+                    }));
+                }
+            }
+        }
+        let number = |tag: u128| u16::try_from(tag & 0xfff).ok().filter(|vlan| LOCAL_VLANS.contains(vlan));
+        vlans.into_iter().filter_map(number).map(VlanTag).collect()
+    }
 }

@@ -33,8 +33,9 @@ pub enum Feature {
     SpoofGuard = 6,
     /// Ports that must not send.
     DeadPort = 7,
-    /// Made by the switch itself out of a learn action; it comes and goes without us.
-    Learnt = 8,
+    /// Made by the switch itself out of a learn action; it comes and goes without us. It has the highest
+    /// bit to itself, so that a dump can leave the learnt flows out.
+    Learnt = 0x80,
 }
 
 /// The hash of an object: what all its cookies have in common.
@@ -60,11 +61,19 @@ pub fn cookie(feature: Feature, object: ObjectRef) -> u64 {
     OURS | (feature as u64) << 48 | ObjectHash::of(object).0
 }
 
+/// Selects, by cookie and mask, every flow of ours but the learnt ones.
+pub const FILTER: (u64, u64) = (OURS, TOP_BYTE | (Feature::Learnt as u64) << 48);
+
+/// Whether a flow belongs to a feature.
+pub fn is_of(cookie: u64, feature: Feature) -> bool {
+    cookie >> 48 == OURS >> 48 | feature as u64
+}
+
 /// The object that a flow with this cookie was made for; `None` when the flow is foreign, or when the
 /// switch made it from a learn action and will take it away by itself.
 pub fn owner(cookie: u64) -> Option<ObjectHash> {
-    let feature = cookie >> 48 & 0xff;
-    (cookie & TOP_BYTE == OURS && feature != Feature::Learnt as u64).then_some(ObjectHash(cookie & OBJECT))
+    let (value, mask) = FILTER;
+    (cookie & mask == value).then_some(ObjectHash(cookie & OBJECT))
 }
 
 #[cfg(test)]

@@ -29,11 +29,8 @@ pub fn remote_mac(spec: &RemoteMacSpec, node: &NodeSpec, numbers: Numbers<'_>, s
 
 fn unicast(mac: Mac, path: &Path, port: u32) -> Flow {
     let matches = Match::new().dl_vlan(path.vlan.0).dl_dst(mac);
-    let actions = [
-        Action::strip_vlan(),
-        Action::set_field(Field::TunId, u64::from(path.key)),
-        Action::output(port),
-    ];
+    let actions =
+        [Action::strip_vlan(), Action::set_field(Field::TunId, u64::from(path.key)), Action::output(port)];
     Flow::new(tun::UCAST_TO_TUN, priority::KNOWN_MAC, matches).actions(actions)
 }
 

@@ -50,11 +50,8 @@ fn table_of(kind: TunnelKind) -> u8 {
 
 fn inward(kind: TunnelKind, key: u32, local: &LocalSegment) -> Flow {
     let matches = Match::new().tun_id(u64::from(key));
-    let actions = [
-        Action::push_vlan(),
-        Action::set_vlan_vid(local.vlan.0),
-        Action::GotoTable(tun::LEARN_FROM_TUN),
-    ];
+    let actions =
+        [Action::push_vlan(), Action::set_vlan_vid(local.vlan.0), Action::GotoTable(tun::LEARN_FROM_TUN)];
     Flow::new(table_of(kind), priority::TUNNEL_TO_LOCAL, matches).actions(actions)
 }
 

@@ -8,7 +8,7 @@ use super::Planner;
 use crate::mirror::Mirror;
 use crate::openflow::{Action, Flow, FlowKey};
 use crate::pipeline::FlowSet;
-use crate::pipeline::cookies::ObjectHash;
+use crate::pipeline::cookies::{self, Feature, ObjectHash};
 use crate::pipeline::tables::tunnel::FLOOD_TO_TUN;
 use crate::step::Step;
 
@@ -54,6 +54,9 @@ impl Planner<'_> {
                     }
                 }
                 None if may_delete => {
+                    // The last bolt of a cut-off port is drawn back when its tag is right.
+                    let bolt = stage == Stage::AddFlows && cookies::is_of(flow.cookie, Feature::DeadPort);
+                    let stage = if bolt { Stage::OpenPorts } else { stage };
                     let step = Step::DeleteFlow { bridge: bridge.clone(), flow: flow.clone() };
                     self.plan.push(stage, object, step);
                 }

@@ -12,6 +12,8 @@ mod own_port;
 mod port;
 mod tunnel;
 
+pub(crate) use node::patches;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -53,7 +55,8 @@ impl Planner<'_> {
         let mut objects = BTreeSet::from([ObjectRef::Node]);
         objects.extend(self.want.networks.keys().map(|network| ObjectRef::Network(*network)));
         objects.extend(self.want.endpoints.keys().map(|endpoint| ObjectRef::Endpoint(*endpoint)));
-        objects.extend(self.want.remote_macs.keys().map(|(network, mac)| ObjectRef::RemoteMac(*network, *mac)));
+        objects
+            .extend(self.want.remote_macs.keys().map(|(network, mac)| ObjectRef::RemoteMac(*network, *mac)));
         objects.extend(self.want.ports.keys().chain(&self.have_ports()).map(|port| ObjectRef::Port(*port)));
         objects.iter().for_each(|object| self.object(*object));
         self.leftover_rows();
@@ -102,7 +105,8 @@ impl Planner<'_> {
     fn missing_bridge(&self, segment: &model::Segment) -> Option<String> {
         let bridge = self.want.node.physical(segment.physical_network()?)?;
         let missing = self.have.rows.bridge(&bridge.name).is_none();
-        missing.then(|| format!("bridge {} of physical network {} does not exist", bridge.name, bridge.network))
+        missing
+            .then(|| format!("bridge {} of physical network {} does not exist", bridge.name, bridge.network))
     }
 
     /// Why a port of the switch has no number yet, for people.
@@ -119,13 +123,13 @@ impl Planner<'_> {
 
     /// Rows with our mark that no object asks for.
     fn leftover_rows(&mut self) {
-        let patches: Vec<&str> = node::patches(&self.want.node).collect();
+        let pairs: Vec<&str> = patches(&self.want.node).collect();
         let tunnels = self.want.endpoints.values().flat_map(|endpoint| &endpoint.tunnels);
         let tunnels: BTreeSet<&str> = tunnels.map(|tunnel| tunnel.name.as_str()).collect();
         let devices: BTreeSet<&str> = own_port::devices(self.want).collect();
         let mut leftovers: Vec<(ObjectRef, &PortRow)> = Vec::new();
         for (owner, wanted) in [
-            (Owner::Patch, &patches.into_iter().collect()),
+            (Owner::Patch, &pairs.into_iter().collect()),
             (Owner::Tunnel, &tunnels),
             (Owner::Dhcp, &devices),
             (Owner::Router, &devices),
@@ -146,7 +150,8 @@ impl Planner<'_> {
     }
 
     fn remove_port(&mut self, object: ObjectRef, port: &PortRow) {
-        let planned = |step: &Step| matches!(step, Step::RemovePort { port: planned, .. } if *planned == port.uuid);
+        let planned =
+            |step: &Step| matches!(step, Step::RemovePort { port: planned, .. } if *planned == port.uuid);
         if self.plan.steps.iter().any(|step| step.object == object && planned(&step.step)) {
             return;
         }

@@ -20,7 +20,7 @@ const NOBODY: &str = "nonexistent-peer";
 const OBJECT: ObjectRef = ObjectRef::Node;
 
 /// The names of all patch ports.
-pub(super) fn patches(node: &NodeSpec) -> impl Iterator<Item = &str> {
+pub(crate) fn patches(node: &NodeSpec) -> impl Iterator<Item = &str> {
     let tunnel = node.tunnel.iter().flat_map(|bridge| [&bridge.int_patch, &bridge.tun_patch]);
     let physical = node.physical.iter().flat_map(|bridge| [&bridge.int_patch, &bridge.phy_patch]);
     tunnel.chain(physical).map(String::as_str)
@@ -40,7 +40,10 @@ impl Planner<'_> {
             match self.have.rows.bridge(&physical.name) {
                 None => {
                     let PhysicalBridge { name, network, .. } = physical;
-                    self.plan.wait(OBJECT, format!("bridge {name} of physical network {network}, which does not exist"));
+                    self.plan.wait(
+                        OBJECT,
+                        format!("bridge {name} of physical network {network}, which does not exist"),
+                    );
                 }
                 Some(row) => {
                     let datapath_id = unique(row.datapath_id.as_deref(), &mut ids);
@@ -130,7 +133,8 @@ impl Planner<'_> {
     /// Joins the pair of a physical bridge, once both ends are closed by flows (in this pass or before).
     fn join(&mut self, physical: &PhysicalBridge, set: &pipeline::FlowSet) {
         let rows = &self.have.rows;
-        let (Some(near), Some(far)) = (rows.interface(&physical.int_patch), rows.interface(&physical.phy_patch))
+        let (Some(near), Some(far)) =
+            (rows.interface(&physical.int_patch), rows.interface(&physical.phy_patch))
         else {
             return;
         };

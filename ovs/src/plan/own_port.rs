@@ -55,9 +55,8 @@ impl Planner<'_> {
     fn existing(&mut self, wanted: &Wanted<'_>, plug: Plug<'_>, flows: &mut FlowSet) {
         let object = ObjectRef::Port(wanted.spec.id);
         let same_port = plug.interface.port == Some(wanted.spec.id);
-        let right = same_port
-            && plug.interface.kind == wanted.kind
-            && plug.bridge.name == self.want.node.integration;
+        let right =
+            same_port && plug.interface.kind == wanted.kind && plug.bridge.name == self.want.node.integration;
         if right {
             self.resize(wanted, plug);
             self.plug(wanted.spec, plug, flows);
@@ -65,8 +64,10 @@ impl Planner<'_> {
             self.remove_port(object, plug.port);
             self.make(wanted);
         } else {
-            let holder = plug.interface.port.map_or_else(|| "somebody else".to_owned(), |id| format!("port {id}"));
-            let reason = format!("the name {} is taken by {holder} on bridge {}", wanted.device, plug.bridge.name);
+            let holder =
+                plug.interface.port.map_or_else(|| "somebody else".to_owned(), |id| format!("port {id}"));
+            let reason =
+                format!("the name {} is taken by {holder} on bridge {}", wanted.device, plug.bridge.name);
             self.plan.refuse(object, reason);
         }
     }

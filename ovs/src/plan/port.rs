@@ -87,8 +87,7 @@ impl Planner<'_> {
         };
         let row = plug.port;
         let texts = remember(wire);
-        let remembers =
-            REMEMBERED.iter().all(|key| row.other_config.get(*key) == texts.get(*key));
+        let remembers = REMEMBERED.iter().all(|key| row.other_config.get(*key) == texts.get(*key));
         let access = row.vlan_mode.is_some() || row.has_trunks;
         let adopt = owner.filter(|owner| row.owner != Some(*owner));
         if row.tag == Some(wire.vlan) && remembers && !access && adopt.is_none() {

@@ -1,0 +1,226 @@
+//! The OpenFlow connections: one to every bridge that flows of ours are on, kept up in the background.
+//!
+//! A connection that is made reads the flows once; from then on the mirror is kept in step by what is
+//! sent over it. When it ends nothing is known of the bridge until the next one is made.
+//!
+//! ```text
+//!   Connecting ──connected, flows read──> Ready ──closed──> Away
+//!       │  ^                                                  │ │
+//!       │  └───────────── bridge made again (nudge) ──────────┘ └─pause, connected─> Ready
+//!       └── refused ──> Away
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use model::Scope;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use crate::error::{Error, LinkError, socket};
+use crate::mirror::Mirror;
+use crate::openflow::codec::FlowMod;
+use crate::openflow::{Bundle, BundleError, Connection, FlowFilter, Patience, RequestError};
+use crate::pipeline::cookies;
+
+/// What is called with the objects to look at again.
+pub(crate) type Wake = Arc<dyn Fn(Scope) + Send + Sync>;
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// A socket that nobody listens on is found out in microseconds, so looking often costs nothing.
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+
+/// Flows that were read no longer ago than this are not read again for an audit: several events that
+/// each ask to look at everything come together at every start.
+const BELIEVED: Duration = Duration::from_secs(5);
+
+/// The connections to all bridges.
+#[derive(Debug)]
+pub(crate) struct Links {
+    links: BTreeMap<String, Arc<Link>>,
+    _keepers: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Link {
+    bridge: String,
+    path: PathBuf,
+    patience: Patience,
+    state: watch::Sender<State>,
+    nudge: Notify,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Connecting,
+    Away(Arc<LinkError>),
+    Ready(Arc<Ready>),
+}
+
+#[derive(Debug)]
+struct Ready {
+    connection: Connection,
+    mirror: Mutex<Mirror>,
+    read_at: Mutex<Instant>,
+    /// It is not known what became of the last changes.
+    doubtful: AtomicBool,
+}
+
+impl Links {
+    /// Begins to connect. Must be called inside a tokio runtime.
+    pub(crate) fn new<'a>(
+        bridges: impl Iterator<Item = &'a str>,
+        rundir: &Path,
+        timeout: Duration,
+        wake: &Wake,
+    ) -> Self {
+        let patience = Patience { answer: timeout, ..Patience::default() };
+        let mut keepers = JoinSet::new();
+        let mut links = BTreeMap::new();
+        for bridge in bridges {
+            let (state, _) = watch::channel(State::Connecting);
+            let path = socket(rundir, bridge);
+            let link = Link { bridge: bridge.to_owned(), path, patience, state, nudge: Notify::new() };
+            let link = Arc::new(link);
+            keepers.spawn(keep(link.clone(), wake.clone()));
+            links.insert(bridge.to_owned(), link);
+        }
+        Self { links, _keepers: keepers }
+    }
+
+    /// The bridge was made (again): its socket is there now, or about to be.
+    pub(crate) fn nudge(&self, bridge: &str) {
+        if let Some(link) = self.links.get(bridge) {
+            link.state.send_if_modified(|state| {
+                let away = matches!(state, State::Away(_));
+                if away {
+                    *state = State::Connecting;
+                }
+                away
+            });
+            link.nudge.notify_one();
+        }
+    }
+
+    /// The flows of a bridge: as known, or read again when the last change was not confirmed or when
+    /// `audit` says that somebody else may have changed them.
+    pub(crate) async fn flows(&self, bridge: &str, audit: bool) -> Result<Mirror, Error> {
+        let link = self.links.get(bridge).ok_or(Error::Ended)?;
+        let mut states = link.state.subscribe();
+        // The first attempt decides; it takes no longer than connecting and reading.
+        let state = states.wait_for(|state| !matches!(state, State::Connecting)).await;
+        let state = state.map_err(|_| Error::Ended)?.clone();
+        let ready = match state {
+            State::Connecting => return Err(Error::Ended),
+            State::Away(source) => return Err(Error::Bridge { bridge: bridge.to_owned(), source }),
+            State::Ready(ready) => ready,
+        };
+        if ready.doubtful.load(Ordering::Relaxed) || audit && ready.is_old() {
+            let flows = read(&ready.connection).await.map_err(|source| Error::Bridge {
+                bridge: bridge.to_owned(),
+                source: Arc::new(LinkError::Dump(source)),
+            })?;
+            ready.replace(flows);
+        }
+        let mirror = ready.lock().clone();
+        Ok(mirror)
+    }
+
+    /// Makes all changes of a bundle or none, and follows them. `None` without a connection.
+    pub(crate) async fn commit(&self, bridge: &str, bundle: &Bundle) -> Option<Result<(), BundleError>> {
+        let state = self.links.get(bridge)?.state.borrow().clone();
+        let State::Ready(ready) = state else { return None };
+        let outcome = ready.connection.commit(bundle).await;
+        match &outcome {
+            Ok(()) => follow(&mut ready.lock(), bundle),
+            Err(BundleError::Request { .. }) => ready.doubtful.store(true, Ordering::Relaxed),
+            Err(BundleError::Refused { .. }) => {}
+        }
+        Some(outcome)
+    }
+
+    /// Whether there is a connection to a bridge.
+    pub(crate) fn is_up(&self, bridge: &str) -> bool {
+        self.links.get(bridge).is_some_and(|link| matches!(*link.state.borrow(), State::Ready(_)))
+    }
+}
+
+impl Ready {
+    fn is_old(&self) -> bool {
+        self.read_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > BELIEVED
+    }
+
+    fn replace(&self, mirror: Mirror) {
+        *self.lock() = mirror;
+        *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.doubtful.store(false, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Mirror> {
+        self.mirror.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn follow(mirror: &mut Mirror, bundle: &Bundle) {
+    for change in bundle.changes() {
+        match change {
+            FlowMod::Add(flow) => mirror.add(flow.clone()),
+            FlowMod::Remove(key) => mirror.delete(key),
+            // Never sent: a flow is added whole, and only learnt ones would be removed by a filter.
+            FlowMod::Modify(_) | FlowMod::RemoveAll(_) => {}
+        }
+    }
+}
+
+async fn read(connection: &Connection) -> Result<Mirror, RequestError> {
+    let (cookie, mask) = cookies::FILTER;
+    Ok(Mirror::new(connection.dump_flows(&FlowFilter::all().cookie(cookie, mask)).await?))
+}
+
+/// Makes one connection after the other.
+async fn keep(link: Arc<Link>, wake: Wake) {
+    let mut pause = SHORTEST_PAUSE;
+    // Who looks at the switch waits for the first attempt anyway.
+    let mut first = true;
+    loop {
+        match connect(&link).await {
+            Ok(ready) => {
+                pause = SHORTEST_PAUSE;
+                let closed = ready.connection.closed();
+                info!(bridge = link.bridge, flows = ready.lock().len(), "connected to the bridge");
+                link.state.send_replace(State::Ready(Arc::new(ready)));
+                if !first {
+                    wake(Scope::All);
+                }
+                let why = closed.await;
+                warn!(bridge = link.bridge, %why, "lost the bridge");
+                link.state.send_replace(State::Away(Arc::new(LinkError::Lost(why))));
+                wake(Scope::All);
+            }
+            Err(error) => {
+                debug!(bridge = link.bridge, error = &error as &dyn std::error::Error, "no bridge");
+                link.state.send_replace(State::Away(Arc::new(error)));
+            }
+        }
+        first = false;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            () = link.nudge.notified() => pause = SHORTEST_PAUSE,
+        }
+    }
+}
+
+async fn connect(link: &Link) -> Result<Ready, LinkError> {
+    let connection = Connection::connect_with(&link.path, link.patience).await.map_err(LinkError::Connect)?;
+    let mirror = read(&connection).await.map_err(LinkError::Dump)?;
+    Ok(Ready {
+        connection,
+        mirror: Mutex::new(mirror),
+        read_at: Mutex::new(Instant::now()),
+        doubtful: AtomicBool::new(false),
+    })
+}
