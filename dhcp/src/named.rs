@@ -183,7 +183,7 @@ fn hexadecimal(value: &str) -> Option<Vec<u8>> {
 /// Destinations and next hops in turn: `10.1.0.0/16,10.0.0.1,0.0.0.0/0,10.0.0.1`.
 fn routes(value: &str) -> Option<Vec<(Ipv4Net, Ipv4Addr)>> {
     let parts: Vec<&str> = value.split(',').map(str::trim).collect();
-    if parts.len() % 2 != 0 {
+    if !parts.len().is_multiple_of(2) {
         return None;
     }
     let pairs = parts.chunks_exact(2);

@@ -46,7 +46,7 @@ pub fn grant(
     let name = (kind == MessageType::Ack || !request.named).then(|| grant.host.name_for(grant.address));
     blocks.configured(request, grant.subnet, &extra, name)?;
     let header = header(request, grant.address, extra.next_server.unwrap_or(grant.subnet.subnet.server));
-    Some((finish(header, request, &extra, blocks)?, lease))
+    Some((finish(&header, request, &extra, &blocks)?, lease))
 }
 
 /// The answer to DHCPINFORM.
@@ -63,7 +63,7 @@ pub fn inform(
     blocks.configured(request, subnet, &extra, address.and_then(|at| host.map(|host| host.name_for(at))))?;
     let next_server = extra.next_server.unwrap_or(subnet.subnet.server);
     let header = header(request, Ipv4Addr::UNSPECIFIED, next_server);
-    finish(header, request, &extra, blocks)
+    finish(&header, request, &extra, &blocks)
 }
 
 /// DHCPNAK: no address, no `siaddr`, broadcast.
@@ -72,7 +72,7 @@ pub fn refusal(request: &Request, server: Ipv4Addr, reason: Refusal) -> Option<V
     blocks.push(&DhcpOption::Message(reason.to_string()))?;
     let mut header = header(request, Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
     header.set_ciaddr(Ipv4Addr::UNSPECIFIED).set_flags(Flags::from(request.flags).set_broadcast());
-    finish(header, request, &Extras::default(), blocks)
+    finish(&header, request, &Extras::default(), &blocks)
 }
 
 /// The client's wish, within the shortest and the configured lease.
@@ -212,7 +212,7 @@ impl Blocks {
 }
 
 /// Puts header and options together.
-fn finish(header: Message, request: &Request, extra: &Extras<'_>, blocks: Blocks) -> Option<Vec<u8>> {
+fn finish(header: &Message, request: &Request, extra: &Extras<'_>, blocks: &Blocks) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(FIXED_LENGTH + blocks.bytes.len() + 64);
     header.encode(&mut Encoder::new(&mut bytes)).ok()?;
     bytes.resize(FIXED_LENGTH, 0);
@@ -225,7 +225,7 @@ fn finish(header: Message, request: &Request, extra: &Extras<'_>, blocks: Blocks
     if blocks.bytes.len() <= room {
         bytes.extend_from_slice(&blocks.bytes);
     } else {
-        let main = fields.spread(&mut bytes, &blocks, room.saturating_sub(3));
+        let main = fields.spread(&mut bytes, blocks, room.saturating_sub(3));
         bytes.extend_from_slice(&main);
         bytes.extend([52, 1, fields.overload]);
     }

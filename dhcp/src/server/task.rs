@@ -145,7 +145,7 @@ impl Server {
     fn remember(&self, mac: Mac, answer: &Answer, now: SystemTime) {
         match answer {
             Answer::Send(Reply { kind: ReplyKind::Ack(lent), .. }) => {
-                self.lock_leases().grant(mac, lent, now)
+                self.lock_leases().grant(mac, lent, now);
             }
             Answer::Send(Reply { kind: ReplyKind::Nak(_), .. }) => self.lock_leases().forget(mac),
             Answer::Returned { address, .. } => _ = self.lock_leases().give_back(mac, *address),
