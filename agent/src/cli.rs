@@ -52,8 +52,6 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: DhcpList,
     },
-    #[command(flatten)]
-    Resource(controller::cli::Command),
 }
 
 #[derive(Debug, Args)]

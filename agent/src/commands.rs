@@ -26,11 +26,6 @@ pub(crate) async fn carry_out(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Why { kind, name } => ask.why(kind, name).await,
         Command::Topology { svg } => ask.topology(svg.as_deref()).await,
         Command::Dhcp { what } => ask.dhcp(*what).await,
-        Command::Resource(command) => {
-            let output = command.run(&cli.socket).await?;
-            print(&output.render(cli.json));
-            Ok(ExitCode::SUCCESS)
-        }
     }
 }
 

@@ -138,8 +138,8 @@ impl Engine {
                 self.dirty.all = true;
             }
             Event::Question(question, answer) => {
-                let value =
-                    inspect::answer(&question, &self.desired, &self.statuses, &mut self.domains).await;
+                let Self { desired, statuses, host, domains, .. } = self;
+                let value = inspect::answer(&question, desired, statuses, host, domains).await;
                 // Whoever asked may have hung up.
                 let _ = answer.send(value);
             }

@@ -10,11 +10,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use model::{Desired, Scope};
+use model::{Desired, HostName, Scope};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domains::Domains;
+use crate::domains::{Domains, Rehearsal};
 use crate::event::Event;
 use crate::status::Statuses;
 use crate::topology;
@@ -42,6 +42,7 @@ pub(crate) async fn answer(
     question: &Question,
     desired: &Desired,
     statuses: &Statuses,
+    host: &HostName,
     domains: &mut Domains,
 ) -> Value {
     match question {
@@ -51,17 +52,11 @@ pub(crate) async fn answer(
             Ok(object) => {
                 let scope = Scope::Objects(why::related(desired, object).into_iter().collect());
                 let rehearsal = domains.rehearse(desired, &scope).await;
-                value(&why::explain(desired, statuses, domains.host(), object, &rehearsal))
+                value(&why::explain(desired, statuses, host, object, &rehearsal))
             }
         },
-        Question::Plan => {
-            let rehearsal = domains.rehearse(desired, &Scope::All).await;
-            let open = rehearsal.report.0.iter().map(|(object, outcome)| {
-                json!({ "object": object.to_string(), "outcome": outcome.to_string() })
-            });
-            json!({ "steps": value(&rehearsal.steps), "open": open.collect::<Vec<_>>() })
-        }
-        Question::Topology => value(&topology::picture(desired, statuses, domains.host())),
+        Question::Plan => plan(&domains.rehearse(desired, &Scope::All).await),
+        Question::Topology => value(&topology::picture(desired, statuses, host)),
         Question::Leases => value(&domains.dhcp.leases()),
         Question::Hosts => value(&domains.dhcp.hosts()),
     }
@@ -70,6 +65,14 @@ pub(crate) async fn answer(
 /// Our own types always become JSON; if one did not, the asker is told instead of the agent ending.
 fn value(answer: &impl serde::Serialize) -> Value {
     serde_json::to_value(answer).unwrap_or_else(|error| json!({ "error": error.to_string() }))
+}
+
+/// Steps as commands, and what cannot be done now.
+pub(crate) fn plan(rehearsal: &Rehearsal) -> Value {
+    let open = rehearsal.report.0.iter().map(
+        |(object, outcome)| json!({ "object": object.to_string(), "outcome": outcome.to_string() }),
+    );
+    json!({ "steps": value(&rehearsal.steps), "open": open.collect::<Vec<_>>() })
 }
 
 fn show(desired: &Desired, statuses: &Statuses) -> Value {

@@ -1,0 +1,177 @@
+//! `baryon run`: puts the parts together and keeps them running. Nothing is decided here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use controller::Local;
+use host::Handles;
+use host::monitor::{HostEvent, Monitor};
+use model::{Desired, Report, Scope};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use crate::cli::ConfigFiles;
+use crate::config::{self, ApiConfig, NodeConfig};
+use crate::domains::Domains;
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::{inspect, log, signal};
+
+/// Runs the agent until it is told to stop.
+pub(crate) async fn run(files: &ConfigFiles) -> anyhow::Result<()> {
+    let loaded = config::load(&files.files, &files.directories)?;
+    let node = loaded.node;
+    log::start(&node.log)?;
+    info!(host = %node.host, version = env!("CARGO_PKG_VERSION"), "starting");
+    loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
+
+    let (events, inbox) = mpsc::unbounded_channel();
+    signal::watch(events.clone()).context("cannot listen to signals")?;
+    let (local, desired, api) = open(&node)?;
+    let domains = domains(&node, &events)?;
+    let (reports, reported) = mpsc::unbounded_channel();
+    let engine = Engine::new(domains, node.host.clone(), node.audit_every, inbox, reports);
+
+    serve(&node.api, api.merge(inspect::routes(events.clone()))).await?;
+    tokio::spawn(watch_host(events.clone()));
+    tokio::spawn(pass_on_desired(desired, events));
+    tokio::spawn(pass_on_reports(local, reported));
+    engine.run(ready()).await;
+    // The socket is left: the next agent takes its place, and removing it could hit that one's.
+    Ok(())
+}
+
+/// What an agent with this configuration would do at its start. Changes nothing.
+pub(crate) async fn rehearse(files: &ConfigFiles) -> anyhow::Result<serde_json::Value> {
+    let node = config::load(&files.files, &files.directories)?.node;
+    let (_, desired, _) = open(&node)?;
+    let (events, mut inbox) = mpsc::unbounded_channel();
+    let mut domains = domains(&node, &events)?;
+    // The switch tells when its rows can be read; without a switch its part of the plan says so.
+    let patience = node.switch.ovsdb_timeout;
+    let _ = tokio::time::timeout(patience, inbox.recv()).await;
+    let wanted = desired.borrow().clone();
+    let rehearsal = domains.rehearse(&wanted, &Scope::All).await;
+    Ok(inspect::plan(&rehearsal))
+}
+
+fn open(node: &NodeConfig) -> anyhow::Result<(Local, watch::Receiver<Arc<Desired>>, axum::Router)> {
+    let folder = node.store.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {} for the controller's state", folder.display()))?;
+    Local::open(&node.store, node.local.clone())
+        .with_context(|| format!("cannot open the controller's state {}", node.store.display()))
+}
+
+fn domains(node: &NodeConfig, events: &mpsc::UnboundedSender<Event>) -> anyhow::Result<Domains> {
+    let handles = Handles::open().await.context("cannot talk to the kernel")?;
+    let wake = events.clone();
+    // Wakes that come after the end have nobody to wake.
+    let wake = move |scope| _ = wake.send(Event::Switch(scope));
+    Ok(Domains {
+        switch: ovs::Switch::new(node.switch.clone(), wake)?,
+        dhcp: dhcp::Dhcp::new(node.dhcp.clone(), handles.clone()),
+        routers: router::Routers::new(node.router.clone(), handles),
+    })
+}
+
+/// Opens the unix socket and the loopback listener, and serves them in the background.
+async fn serve(config: &ApiConfig, api: axum::Router) -> anyhow::Result<()> {
+    let unix = unix_listener(&config.socket)
+        .with_context(|| format!("cannot listen on the socket {}", config.socket.display()))?;
+    let socket: PathBuf = config.socket.clone();
+    let for_unix = api.clone();
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(unix, for_unix).await {
+            error!(socket = %socket.display(), %error, "the API ended; the node is still kept as wanted");
+        }
+    });
+    if let Some(address) = config.listen {
+        let tcp = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} ([local] listen)"))?;
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(tcp, api).await {
+                error!(%address, %error, "the API ended; the node is still kept as wanted");
+            }
+        });
+    }
+    Ok(())
+}
+
+fn unix_listener(path: &Path) -> std::io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    // A socket that somebody answers on belongs to a running agent; one that nobody does is left over.
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        let taken = "another agent answers on it";
+        return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, taken));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Tells the engine of devices and namespaces for as long as the kernel tells us.
+async fn watch_host(events: mpsc::UnboundedSender<Event>) {
+    if let Err(error) = try_watch_host(&events).await {
+        error!(error = %error, "changes of the kernel are no longer heard of; they are found at the next audit");
+    }
+}
+
+async fn try_watch_host(events: &mpsc::UnboundedSender<Event>) -> host::Result<()> {
+    let mut monitor = Monitor::open(&Handles::open().await?).await?;
+    // What came before the monitor was open is found by looking.
+    let _ = events.send(Event::Overflow);
+    loop {
+        let event = match monitor.next().await? {
+            HostEvent::Link { name, .. } => Event::Device(name),
+            HostEvent::NamespaceGone { name } => Event::Namespace(name),
+            HostEvent::Missed => Event::Overflow,
+            // A device leaves this namespace when it is moved to where it belongs.
+            HostEvent::LinkGone { .. } | HostEvent::Namespace { .. } => continue,
+        };
+        if events.send(event).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn pass_on_desired(
+    mut desired: watch::Receiver<Arc<Desired>>,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    loop {
+        let now = desired.borrow_and_update().clone();
+        if events.send(Event::Desired(now)).is_err() || desired.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn pass_on_reports(local: Local, mut reports: mpsc::UnboundedReceiver<Report>) {
+    while let Some(report) = reports.recv().await {
+        local.report(&report);
+    }
+}
+
+/// Tells systemd once that the node is as wanted, as far as it can be.
+fn ready() -> impl FnMut() {
+    let mut told = false;
+    move || {
+        if !std::mem::replace(&mut told, true) {
+            info!("every object was looked at once");
+            if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+                warn!(%error, "cannot tell systemd that the agent is ready");
+            }
+        }
+    }
+}
