@@ -78,7 +78,7 @@ fn settle_one(draft: &mut Draft<'_>, network: &Network) -> Result<(), Fault> {
 
 /// Ports that this module made, or would have; a DHCP port that a user made for a server of his own
 /// is none of them.
-fn is_ours(port: &Port) -> bool {
+pub(super) fn is_ours(port: &Port) -> bool {
     port.device_owner == PortOwner::Dhcp && port.device_id.starts_with("dhcp")
 }
 

@@ -53,6 +53,18 @@ impl Fault {
         }
     }
 
+    /// The same refusal, of a thing in a topology file.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        match self {
+            Self::Conflict { kind, reason } => Self::Conflict { kind, reason: format!("{place}: {reason}") },
+            Self::BadRequest(reason) => Self::BadRequest(format!("{place}: {reason}")),
+            Self::NotFound { .. } => Self::BadRequest(format!("{place}: {self}")),
+            invalid @ Self::Invalid { .. } => invalid.under(place),
+            other => other,
+        }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {

@@ -114,11 +114,13 @@ impl Fields {
     /// A field that cannot be changed: it may be given, but only as it is.
     pub fn must_be<T>(&mut self, name: &'static str, current: &T) -> Result<(), Fault>
     where
-        T: FromStr + PartialEq,
+        T: FromStr + PartialEq + Display,
         T::Err: Display,
     {
         match self.parse::<T>(name)? {
-            Some(given) if given != *current => Err(Fault::invalid(name, "it cannot be changed")),
+            Some(given) if given != *current => {
+                Err(Fault::invalid(name, format!("it is {current} and cannot be changed to {given}")))
+            }
             _ => Ok(()),
         }
     }
@@ -176,7 +178,7 @@ impl Fields {
     pub fn finish(self) -> Result<(), Fault> {
         let Some(unknown) = self.map.keys().next() else { return Ok(()) };
         let reason = match nearest(unknown, &self.asked) {
-            Some(meant) => format!("there is no such attribute, did you mean {meant}?"),
+            Some(meant) => format!("there is no such attribute, perhaps {meant} is meant"),
             None => "there is no such attribute".to_owned(),
         };
         Err(Fault::invalid(unknown, reason))
@@ -230,7 +232,7 @@ mod tests {
         let mut read = fields(json!({"admin_state": true}));
         read.flag("admin_state_up").unwrap();
         let said = read.finish().unwrap_err().to_string();
-        assert!(said.contains("admin_state_up?"), "{said}");
+        assert!(said.contains("perhaps admin_state_up is meant"), "{said}");
     }
 
     #[test]

@@ -27,6 +27,16 @@ pub struct Meta {
     pub tags: Vec<String>,
 }
 
+impl Meta {
+    /// Takes the times, revision and place in the order of another.
+    pub(super) fn follow(&mut self, other: &Self) {
+        self.serial = other.serial;
+        self.created_at = other.created_at;
+        self.updated_at = other.updated_at;
+        self.revision = other.revision;
+    }
+}
+
 /// Neutron's `provider:network_type`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -333,6 +333,20 @@ impl State {
 }
 
 impl Record {
+    /// Whether two records say the same but for their times and revisions.
+    pub(super) fn differs_in_meta_only(&self, new: &Self) -> bool {
+        let mut new = new.clone();
+        match (self, &mut new) {
+            (Self::Network(old), Self::Network(new)) => Arc::make_mut(new).meta.follow(&old.meta),
+            (Self::Subnet(old), Self::Subnet(new)) => Arc::make_mut(new).meta.follow(&old.meta),
+            (Self::Port(old), Self::Port(new)) => Arc::make_mut(new).meta.follow(&old.meta),
+            (Self::Router(old), Self::Router(new)) => Arc::make_mut(new).meta.follow(&old.meta),
+            (Self::FloatingIp(old), Self::FloatingIp(new)) => Arc::make_mut(new).meta.follow(&old.meta),
+            _ => {}
+        }
+        *self == new
+    }
+
     pub fn key(&self) -> Key {
         match self {
             Self::Host(host) => Key::Host(host.name.clone()),

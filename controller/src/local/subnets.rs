@@ -112,7 +112,7 @@ fn cidr(fields: &mut Fields) -> Result<IpNet, Fault> {
 }
 
 /// The first host of the prefix, if it has more than one.
-fn default_gateway(cidr: IpNet) -> Option<IpAddr> {
+pub(super) fn default_gateway(cidr: IpNet) -> Option<IpAddr> {
     let (first, last) = ipam::hosts(cidr);
     (first != last && cidr.prefix_len() + 1 < cidr.max_prefix_len()).then_some(first)
 }
