@@ -171,6 +171,13 @@ impl Lan {
         ));
     }
 
+    /// The switch makes the device again when it went with its namespace.
+    pub fn plug_if_gone(&self) {
+        if !sh("ip -br link").contains(&format!("sw{}", self.number)) {
+            self.plug();
+        }
+    }
+
     pub fn model(&self) -> Network {
         Network {
             id: self.network,
