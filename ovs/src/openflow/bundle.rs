@@ -235,7 +235,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn failures(self) -> Vec<Failure> {
+    fn failures(mut self) -> Vec<Failure> {
+        self.failures.sort_by_key(|(index, _)| *index);
         let changes = &self.bundle.changes;
         let failure = |(index, reason): (usize, Refusal)| {
             changes.get(index).map(|change| Failure { index, change: change.clone(), reason })

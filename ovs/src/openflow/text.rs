@@ -365,7 +365,7 @@ impl Display for Subfield {
         } else if width == 1 {
             write!(out, "{name}[{offset}]")
         } else {
-            write!(out, "{name}[{offset}..{}]", u32::from(offset) + u32::from(width) - 1)
+            write!(out, "{name}[{offset}..{}]", (u32::from(offset) + u32::from(width)).saturating_sub(1))
         }
     }
 }

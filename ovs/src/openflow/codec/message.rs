@@ -8,7 +8,9 @@ use super::super::refusal::OfError;
 use super::flow_mod::{FlowFilter, FlowMod, read_flow_mod, write_flow_mod};
 use super::flow_stats::{self, FlowStats};
 use super::ports::{self, PortDescription};
-use super::{DecodeError, Header, VERSION, pad, set_length, take, take_u8, take_u16, take_u32, take_u64};
+use super::{
+    DecodeError, Header, VERSION, pad, read_header, set_length, take, take_u8, take_u16, take_u32, take_u64,
+};
 
 const HELLO: u8 = 0;
 const ERROR: u8 = 1;
@@ -309,5 +311,8 @@ fn read_bundle_add(mut rest: &[u8]) -> Result<Message, DecodeError> {
     let bundle = take_u32(&mut rest, PART)?;
     take(&mut rest, 2, PART)?;
     let flags = take_u16(&mut rest, PART)?;
-    Ok(Message::BundleAdd { bundle, flags, message: rest.to_vec() })
+    // What fills up to 8 is not part of the message inside.
+    let length = usize::from(read_header(rest)?.length);
+    let message = take(&mut rest, length, PART)?.to_vec();
+    Ok(Message::BundleAdd { bundle, flags, message })
 }

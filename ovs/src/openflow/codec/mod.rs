@@ -51,6 +51,8 @@ pub enum DecodeError {
     Length { part: &'static str, length: usize },
     #[error("a message of OpenFlow version {version} came over a connection that speaks version 5 (1.4)")]
     Version { version: u8 },
+    #[error("an OpenFlow message has a match of type {kind}, which is not OXM")]
+    MatchType { kind: u16 },
 }
 
 /// Reads one whole message.
@@ -134,3 +136,6 @@ fn set_length(out: &mut [u8], start: usize, place: usize) {
         bytes.copy_from_slice(&length.to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

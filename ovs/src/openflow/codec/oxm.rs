@@ -43,12 +43,11 @@ pub(super) fn read_match(rest: &mut &[u8]) -> Result<Match, DecodeError> {
     let bad_length = DecodeError::Length { part: PART, length };
     let body = take(rest, length.checked_sub(4).ok_or(bad_length)?, PART)?;
     take(rest, length.next_multiple_of(8) - length, PART)?;
-    let mut matches = Match::new();
-    if kind == MATCH_OXM {
-        read_fields(body, &mut matches)?;
-    } else {
-        matches.add_unknown(body);
+    if kind != MATCH_OXM {
+        return Err(DecodeError::MatchType { kind });
     }
+    let mut matches = Match::new();
+    read_fields(body, &mut matches)?;
     Ok(matches)
 }
 
