@@ -5,7 +5,6 @@
 //! order between domains is only ever that of [`Stage`].
 
 use std::collections::BTreeSet;
-use std::error::Error;
 
 use model::{Desired, Domain, ObjectRef, Outcome, Plan, Report, Retry, Scope, Stage};
 use tracing::{debug, warn};
@@ -114,16 +113,14 @@ async fn prepare<D: Domain>(
 
 /// Nothing of a domain could be read: its objects wait for it, and nothing is assumed gone.
 fn unreadable<D: Domain>(error: &D::Error, scope: &Scope, report: &mut Report) {
-    let chain: Vec<String> = std::iter::successors(Some(error as &dyn Error), |error| error.source())
-        .map(ToString::to_string)
-        .collect();
-    warn!(domain = D::NAME, error = chain.join(": "), "cannot be read; left as it is until it can");
+    let outcome = Outcome::failed(error, Retry::Soon);
+    warn!(domain = D::NAME, %outcome, "cannot be read; left as it is until it can");
     let objects = match scope {
         Scope::All => BTreeSet::from([ObjectRef::Node]),
         Scope::Objects(objects) => objects.clone(),
     };
     for object in objects {
-        report.add(object, Outcome::Failed { chain: chain.clone(), retry: Retry::Soon });
+        report.add(object, outcome.clone());
     }
 }
 

@@ -198,8 +198,8 @@ impl Engine {
                 Outcome::Done => debug!(%object, "as wanted"),
             }
         }
-        for object in report.0.keys().filter(|object| !self.is_wanted(**object)) {
-            if report.0.get(object) == Some(&Outcome::Done) {
+        for (object, outcome) in &report.0 {
+            if *outcome == Outcome::Done && !self.is_wanted(*object) {
                 self.statuses.forget(*object);
             }
         }

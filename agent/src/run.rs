@@ -30,7 +30,7 @@ pub(crate) async fn run(files: &ConfigFiles) -> anyhow::Result<()> {
     let (events, inbox) = mpsc::unbounded_channel();
     signal::watch(events.clone()).context("cannot listen to signals")?;
     let (local, desired, api) = open(&node)?;
-    let domains = domains(&node, &events)?;
+    let domains = domains(&node, &events).await?;
     let (reports, reported) = mpsc::unbounded_channel();
     let engine = Engine::new(domains, node.host.clone(), node.audit_every, inbox, reports);
 
@@ -48,7 +48,7 @@ pub(crate) async fn rehearse(files: &ConfigFiles) -> anyhow::Result<serde_json::
     let node = config::load(&files.files, &files.directories)?.node;
     let (_, desired, _) = open(&node)?;
     let (events, mut inbox) = mpsc::unbounded_channel();
-    let mut domains = domains(&node, &events)?;
+    let mut domains = domains(&node, &events).await?;
     // The switch tells when its rows can be read; without a switch its part of the plan says so.
     let patience = node.switch.ovsdb_timeout;
     let _ = tokio::time::timeout(patience, inbox.recv()).await;
@@ -65,7 +65,7 @@ fn open(node: &NodeConfig) -> anyhow::Result<(Local, watch::Receiver<Arc<Desired
         .with_context(|| format!("cannot open the controller's state {}", node.store.display()))
 }
 
-fn domains(node: &NodeConfig, events: &mpsc::UnboundedSender<Event>) -> anyhow::Result<Domains> {
+async fn domains(node: &NodeConfig, events: &mpsc::UnboundedSender<Event>) -> anyhow::Result<Domains> {
     let handles = Handles::open().await.context("cannot talk to the kernel")?;
     let wake = events.clone();
     // Wakes that come after the end have nobody to wake.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use controller::local::{self, NetworkType};
+use controller::local::record::NetworkType;
+use controller::local;
 use model::{HostName, TunnelKind};
 use ovs::DatapathType;
 
