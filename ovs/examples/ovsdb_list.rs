@@ -1,8 +1,9 @@
 //! Lists the bridges of a switch with their interfaces, then (with `--follow`) prints every change until interrupted.
 //!
 //! ```text
-//! cargo run -p ovs --example ovsdb_list -- unix:/run/openvswitch/db.sock --follow
-//! cargo run -p ovs --example ovsdb_list -- ssl:192.0.2.1:6640 key.pem cert.pem cacert.pem
+//! cargo build -p ovs --example ovsdb_list
+//! target/debug/examples/ovsdb_list unix:/run/openvswitch/db.sock --follow
+//! target/debug/examples/ovsdb_list ssl:192.0.2.1:6640 key.pem cert.pem cacert.pem
 //! ```
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::error::Error;
 use super::events::{self, Events};
@@ -28,7 +28,8 @@ pub struct Settings {
     /// Needed for an `ssl:` remote.
     pub tls: Option<TlsFiles>,
     pub monitor: Monitor,
-    /// The silence after which the server is asked for a sign of life; after the same time again it is given up.
+    /// The silence after which the server is asked for a sign of life; after the same time again it is given up. Zero:
+    /// never.
     pub probe: Duration,
     pub connect_timeout: Duration,
     /// How long schema and initial rows may take.
@@ -36,7 +37,8 @@ pub struct Settings {
     /// The first pause between attempts to connect; it doubles up to `longest_pause`.
     pub shortest_pause: Duration,
     pub longest_pause: Duration,
-    /// The longest message accepted, in bytes. The initial rows come in one message.
+    /// The longest message accepted, in bytes. The initial rows come in one message: about 600 bytes for each port of a
+    /// switch with its interface.
     pub message_limit: usize,
 }
 
@@ -51,7 +53,7 @@ impl Settings {
             sync_timeout: Duration::from_secs(60),
             shortest_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(8),
-            message_limit: 256 << 20,
+            message_limit: 128 << 20,
         }
     }
 }
@@ -228,23 +230,31 @@ impl Drop for Withdrawal<'_> {
 /// Makes one connection after the other, with growing pauses. A connection that lasted makes the next pause short.
 async fn keep(settings: Settings, publisher: Publisher) {
     let mut pause = settings.shortest_pause;
+    let mut told = String::new();
     loop {
         let begun = Instant::now();
         let why = Arc::new(session::run(&settings, &publisher).await);
-        let was_up = matches!(publisher.link.send_replace(Link::Down { why: why.clone() }), Link::Up { .. });
-        if was_up {
-            warn!(remote = %settings.remote, error = &*why as &dyn std::error::Error, "lost the database server");
-        } else {
-            debug!(remote = %settings.remote, error = &*why as &dyn std::error::Error, "no database server");
-        }
-        publisher.events.disconnected(why);
-        if begun.elapsed() >= settings.longest_pause {
+        publisher.link.send_replace(Link::Down { why: why.clone() });
+        publisher.events.disconnected(why.clone());
+        let lasted = begun.elapsed() >= settings.longest_pause;
+        if lasted {
             pause = settings.shortest_pause;
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(settings.longest_pause);
-        if was_up {
-            info!(remote = %settings.remote, "connecting to the database server again");
+        // The same reason again, attempt after attempt, is nothing new.
+        let text = chain(&why);
+        if lasted || text != told {
+            warn!(remote = %settings.remote, error = text, "no connection to the database server");
+            told = text;
+        } else {
+            debug!(remote = %settings.remote, error = text, "still no connection to the database server");
         }
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(settings.longest_pause);
     }
+}
+
+/// An error with its sources, in one line.
+fn chain(error: &Error) -> String {
+    let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }

@@ -32,7 +32,8 @@ pub(crate) struct Inbound {
 
 impl Inbound {
     pub(crate) fn new(source: Source, control: mpsc::Sender<Bytes>, settings: &Settings) -> Self {
-        Self { source, framer: Framer::new(settings.message_limit), control, probe: settings.probe }
+        let probe = if settings.probe.is_zero() { Duration::MAX } else { settings.probe };
+        Self { source, framer: Framer::new(settings.message_limit), control, probe }
     }
 
     /// The next message that is not about keeping the connection alive. Never a request.
@@ -69,7 +70,7 @@ impl Inbound {
                 Ok(Ok(0)) => return Err(Error::Closed),
                 Ok(Ok(_)) => return Ok(()),
                 Ok(Err(error)) => return Err(Error::Read(error)),
-                Err(_) if asked => return Err(Error::Silent(self.probe * 2)),
+                Err(_) if asked => return Err(Error::Silent(self.probe.saturating_mul(2))),
                 Err(_) => {
                     asked = true;
                     self.send(message::request(&Json::from(PROBE), "echo", &json!([])))?;

@@ -11,7 +11,9 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
@@ -19,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::client::{Link, Settings};
 use super::decode::excerpt;
@@ -40,6 +42,8 @@ const CALLS: usize = 256;
 const CONTROLS: usize = 64;
 /// How much to gather before writing.
 const GATHER: usize = 64 << 10;
+/// How long to go on reading when writing has failed.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// The name of our monitor on the connection.
 const MONITOR: &str = "replica";
 
@@ -82,14 +86,18 @@ async fn serve(settings: &Settings, publisher: &Publisher) -> Result<Infallible,
     let mut tasks = JoinSet::new();
     tasks.spawn(write(sink, controls, commands, pending.clone()));
     let mut inbound = Inbound::new(source, control, settings);
-    tokio::select! {
+    let mut conversation = pin!(converse(settings, publisher, &mut inbound, calls, &pending));
+    let written = tokio::select! {
         biased;
-        ended = converse(settings, publisher, &mut inbound, calls, &pending) => ended,
-        written = tasks.join_next() => match written {
-            Some(Ok(Err(error))) => Err(Error::Write(error)),
-            _ => Err(Error::Closed),
-        },
-    }
+        ended = &mut conversation => return ended,
+        written = tasks.join_next() => written,
+    };
+    // What the server said before the writing failed is still to be read, up to its goodbye.
+    let farewell = timeout(FAREWELL, conversation).await;
+    farewell.unwrap_or_else(|_| match written {
+        Some(Ok(Err(error))) => Err(Error::Write(error)),
+        _ => Err(Error::Closed),
+    })
 }
 
 /// The reading side after the connection is made.
@@ -106,6 +114,7 @@ async fn converse(
     let Follower { shapes, form, mut replica } = follower;
     let changes = publisher.replica.borrow().changes_to(&replica);
     publisher.replica.send_replace(replica.clone());
+    info!(remote = %settings.remote, rows = replica.len(), changed = changes.len(), "connected to the database server");
     publisher.link.send_replace(Link::Up { calls, schema: Arc::new(schema) });
     publisher.events.connected(changes);
     loop {

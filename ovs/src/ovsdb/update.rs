@@ -81,7 +81,7 @@ impl Target<'_> {
     fn whole(&self, update: &Json) -> Result<Option<Row>, UpdateError> {
         match object(update, "row update")?.get("new") {
             None | Some(Json::Null) => Ok(None),
-            Some(columns) => self.filled(columns, |of| of.default_value()).map(Some),
+            Some(columns) => self.filled(columns).map(Some),
         }
     }
 
@@ -92,7 +92,7 @@ impl Target<'_> {
             return Ok(None);
         }
         if let Some(columns) = members.get("initial").or_else(|| members.get("insert")) {
-            return self.filled(columns, |of| of.default_value()).map(Some);
+            return self.filled(columns).map(Some);
         }
         let difference = members.get("modify").ok_or_else(|| malformed("row update", update))?;
         let old = replica
@@ -101,11 +101,12 @@ impl Target<'_> {
         self.modified(old, difference).map(Some)
     }
 
-    fn filled(&self, columns: &Json, absent: impl Fn(&ColumnType) -> Value) -> Result<Row, UpdateError> {
+    /// The row from what is told of it; what is left out has its default.
+    fn filled(&self, columns: &Json) -> Result<Row, UpdateError> {
         let columns = object(columns, "row")?;
         let value = |(name, of): (&Arc<str>, &ColumnType)| match columns.get(&**name) {
             Some(json) => self.column(name, json, of),
-            None => Ok(absent(of)),
+            None => Ok(of.default_value()),
         };
         let values = self.shape.names.iter().zip(&self.shape.types).map(value);
         Ok(Row::new(self.shape.names.clone(), values.collect::<Result<_, _>>()?))

@@ -25,8 +25,8 @@ fn operations() -> Vec<Operation> {
     ]
 }
 
-fn answer(reply: Json) -> Result<Vec<OpResult>, Error> {
-    results(&operations(), &schema(), &reply)
+fn answer(reply: &Json) -> Result<Vec<OpResult>, Error> {
+    results(&operations(), &schema(), reply)
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn every_operation_gets_its_result() {
     let uuid = Uuid::from_u128(1);
     let row = json!({ "_uuid": ["uuid", uuid], "name": "b", "tags": 5, "new_column": true });
     let all =
-        answer(json!([{ "uuid": ["uuid", uuid] }, { "count": 3 }, { "rows": [row] }, {}])).expect("good");
+        answer(&json!([{ "uuid": ["uuid", uuid] }, { "count": 3 }, { "rows": [row] }, {}])).expect("good");
     assert_eq!((all[0].uuid(), all[1].count(), &all[3]), (Some(uuid), Some(3), &OpResult::Done));
     let [row] = all[2].rows() else { panic!("one row: {all:?}") };
     assert_eq!((row.optional_uuid("_uuid"), row.string("name")), (Some(uuid), "b"));
@@ -45,11 +45,11 @@ fn every_operation_gets_its_result() {
 #[test]
 fn the_failing_operation_is_named() {
     let bad = json!({ "error": "constraint violation", "details": "no" });
-    let error = answer(json!([{ "uuid": ["uuid", Uuid::nil()] }, bad, null, null])).expect_err("refused");
+    let error = answer(&json!([{ "uuid": ["uuid", Uuid::nil()] }, bad, null, null])).expect_err("refused");
     assert_eq!(error.to_string(), "operation 1 (update on T table): constraint violation: no");
     assert!(matches!(error, Error::Refused { index: 1, .. }) && !error.is_transient());
     // An operation that cannot even be parsed has no results before it.
-    let error = answer(json!([{ "error": "syntax error" }])).expect_err("refused");
+    let error = answer(&json!([{ "error": "syntax error" }])).expect_err("refused");
     assert_eq!(error.to_string(), "operation 0 (insert on T table): syntax error");
 }
 
@@ -57,7 +57,7 @@ fn the_failing_operation_is_named() {
 fn an_error_at_commit_is_not_overlooked() {
     let end = json!({ "error": "referential integrity violation", "details": "dangling" });
     let reply = json!([{ "uuid": ["uuid", Uuid::nil()] }, { "count": 0 }, { "rows": [] }, {}, end]);
-    let error = answer(reply).expect_err("refused");
+    let error = answer(&reply).expect_err("refused");
     assert_eq!(error.to_string(), "committing: referential integrity violation: dangling");
 }
 
@@ -74,7 +74,7 @@ fn replies_of_the_wrong_form_are_refused() {
         json!([good, { "count": 0 }, { "rows": [{ "name": 5 }] }, {}]),
         json!([good, { "count": 0 }, { "rows": [] }, null]),
     ] {
-        assert!(matches!(answer(reply.clone()), Err(Error::Reply { .. })), "{reply}");
+        assert!(matches!(answer(&reply), Err(Error::Reply { .. })), "{reply}");
     }
 }
 
