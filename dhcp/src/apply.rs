@@ -134,6 +134,7 @@ impl Work {
                 self.service.stop(network);
                 info!(%network, "DHCP server stopped");
             }
+            Action::CloseSockets => self.service.close(network),
             Action::DropHost { port } => self.service.drop_host(network, port),
             Action::DeletePair { device } => {
                 let request = Request::DeleteLink { device };

@@ -89,6 +89,10 @@ impl Planner<'_> {
             Namespace::Absent => Content::default(),
             Namespace::Present(content) => content.clone(),
         };
+        if self.found.namespace == Namespace::Absent && self.found.listens_on.is_some() {
+            // Somebody deleted the name; the sockets would keep the namespace and its device for ever.
+            self.push(Stage::AddNamespaces, Action::CloseSockets);
+        }
         if !content.complete {
             self.push(Stage::AddNamespaces, Action::MakeNamespace);
         }

@@ -165,6 +165,13 @@ impl Service {
         }
     }
 
+    /// Stops listening.
+    pub(crate) fn close(&self, network: NetworkId) {
+        if let Some(running) = self.lock().running.get_mut(&network) {
+            running.listener = None;
+        }
+    }
+
     /// Stops a server and forgets what it knows.
     pub(crate) fn stop(&self, network: NetworkId) {
         let mut networks = self.lock();

@@ -22,6 +22,8 @@ pub struct Step {
 pub enum Action {
     /// Stops the server and forgets its hosts and leases.
     StopServer,
+    /// Stops listening; hosts and leases stay.
+    CloseSockets,
     DropHost {
         port: PortId,
     },
@@ -97,6 +99,7 @@ impl fmt::Display for Step {
         let namespace = names::dhcp_namespace(self.network);
         match &self.action {
             Action::StopServer => write!(f, "dhcp stop {namespace}"),
+            Action::CloseSockets => write!(f, "dhcp close {namespace}"),
             Action::DropHost { port } => write!(f, "dhcp host del {port} in {namespace}"),
             Action::DeleteRoute { route } => write!(f, "ip -n {namespace} route del {route}"),
             Action::DeleteAddress { device, address } => {

@@ -49,9 +49,10 @@ fn good_packet() -> impl Strategy<Value = Vec<u8>> {
     let addresses = prop::sample::select(vec!["10.0.0.3", "10.0.0.4", "192.0.2.1", "10.0.0.2"]);
     (kinds, 2_u8..6, addresses.clone(), addresses, 0_u8..16).prop_map(|(kind, mac, one, two, parts)| {
         let mut text = format!("type {kind}\nmac fa:16:3e:00:00:0{mac}\n");
-        for (bit, line) in [format!("50 {one}"), format!("54 {two}"), format!("ciaddr {one}"), "55 1 3 6 67 121".into()]
-            .iter()
-            .enumerate()
+        for (bit, line) in
+            [format!("50 {one}"), format!("54 {two}"), format!("ciaddr {one}"), "55 1 3 6 67 121".into()]
+                .iter()
+                .enumerate()
         {
             if parts >> bit & 1 == 1 {
                 text += line;

@@ -38,7 +38,8 @@ async fn a_namespace_is_as_neutron_leaves_it() {
     let routes = sh(&format!("{inside} ip route; {inside} ip -6 route"));
     assert!(routes.contains(&format!("default via 10.0.0.1 dev {device} proto static")), "{routes}");
     assert!(routes.contains(&format!("default via fe80::1 dev {device} proto static")), "{routes}");
-    let sysctls = sh(&format!("{inside} sysctl -n net.ipv4.ip_nonlocal_bind net.ipv6.conf.default.accept_ra"));
+    let sysctls =
+        sh(&format!("{inside} sysctl -n net.ipv4.ip_nonlocal_bind net.ipv6.conf.default.accept_ra"));
     assert_eq!(sysctls, "1\n0\n");
     assert!(sh(&format!("{inside} ip -br link show lo")).contains("LOOPBACK,UP"));
 
@@ -47,7 +48,7 @@ async fn a_namespace_is_as_neutron_leaves_it() {
         "{inside} ip addr del 10.0.0.2/24 dev {device}
          {inside} ip addr add 10.0.0.99/24 dev {device}
          {inside} ip link set {device} mtu 1300 address 02:00:00:00:00:01
-         {inside} ip link add foreign type dummy
+         {inside} ip link add foreign type bridge
          {inside} ip route add 192.0.2.0/24 dev {device}"
     ));
     node.settle_network(&lan).await;
@@ -132,7 +133,7 @@ async fn what_is_not_wanted_goes_and_what_is_foreign_stays() {
     let stale = names::dhcp_namespace(NetworkId(Uuid::from_u128(77)));
     sh(&format!(
         "ip netns add {stale}; ip netns add qdhcp-mine; ip netns add qrouter-{}; ip netns add other
-         ip -n {} link add tapdeadbeef-00 type dummy",
+         ip -n {} link add tapdeadbeef-00 type bridge",
         Uuid::from_u128(5),
         lan.namespace()
     ));
@@ -189,7 +190,13 @@ async fn a_device_that_was_made_anew_replaces_the_dead_one() {
 
     // So is the whole namespace.
     sh(&format!("ip netns del {}", lan.namespace()));
-    lan.plug_if_gone();
+    let report = node.pass(&lan::scope([network])).await;
+    assert!(matches!(report.0[&network], Outcome::Waiting { .. }), "{report:?}");
+    until("the device is gone", || match sh("ip -br link") {
+        links if links.contains("sw1") => Err(links),
+        _ => Ok(()),
+    });
+    lan.plug();
     node.settle_network(&lan).await;
     guest.udhcpc("");
 }
@@ -204,7 +211,7 @@ async fn hostile_packets_are_counted_while_others_are_served() {
     node.desired.set_port(lan.guest_port(3, &[(1, "10.0.0.3")]));
     node.settle_all().await;
     let attacker = lan.guest(66);
-    attacker.sh("ip addr add 10.0.0.66/24 dev eth0");
+    attacker.sh("ip addr add 10.0.0.66/24 dev eth0; ip link set eth0 mtu 1450");
     let socket = attacker
         .open()
         .run(|| {
@@ -215,7 +222,7 @@ async fn hostile_packets_are_counted_while_others_are_served() {
         .await
         .unwrap()
         .unwrap();
-    let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
+    let to = SocketAddrV4::new(ip("10.0.0.255"), 67);
     let mut packet = vec![0; 244];
     packet[..3].copy_from_slice(&[1, 1, 6]);
     packet[28] = 2;
@@ -231,7 +238,11 @@ async fn hostile_packets_are_counted_while_others_are_served() {
         // Not to fill the socket: this is about what they are, not how many.
         until("all are counted", || {
             let counts = service.counters(lan.network);
-            if count("dropped: longer than 4096 bytes") == round { Ok(()) } else { Err(format!("{counts:?}")) }
+            if count("dropped: longer than 4096 bytes") == round {
+                Ok(())
+            } else {
+                Err(format!("{counts:?}"))
+            }
         });
     }
     let guest = lan.guest(3);
@@ -255,7 +266,7 @@ async fn one_host_among_many_is_changed_at_once() {
         let mut port = lan.guest_port(0, &[(1, &address.to_string())]);
         port.id = PortId(Uuid::from_u128(0x1_0000_0000 + u128::from(index)));
         let [_, _, a, b] = address.octets();
-        port.mac = Mac([0xfa, 0x16, 0x3e, 1, a, b]);
+        port.mac = Mac([0xfa, 0x16, 0x3f, 1, a, b]);
         port
     };
     (0..20_000).for_each(|index| node.desired.set_port(port(index)));

@@ -14,11 +14,11 @@ use model::{
 };
 use uuid::Uuid;
 
-pub const HOST: &str = "node-1";
+pub(crate) const HOST: &str = "node-1";
 
 /// Runs a shell command; panics with what it printed when it fails.
 #[track_caller]
-pub fn sh(script: &str) -> String {
+pub(crate) fn sh(script: &str) -> String {
     let output = Command::new("sh").args(["-ec", script]).output().expect("sh starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -28,7 +28,7 @@ pub fn sh(script: &str) -> String {
 
 /// Lets one test at a time have the sandbox, emptied: a pass over everything takes away what it does not
 /// want, and that is what other tests have made.
-pub async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
+pub(crate) async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
     static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let turn = TURN.lock().await;
     sh("ip -all netns del
@@ -38,7 +38,7 @@ pub async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
 
 /// Waits until something is true, and says what it was otherwise.
 #[track_caller]
-pub fn until<T>(what: &str, mut condition: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn until<T>(what: &str, mut condition: impl FnMut() -> Result<T, String>) -> T {
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         match condition() {
@@ -50,7 +50,7 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Result<T, String>) ->
 }
 
 /// A process of a test; it ends with this value.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -60,13 +60,13 @@ impl Drop for Running {
 }
 
 /// The DHCP domain of a node, with what the controller wants.
-pub struct Node {
-    pub dhcp: Dhcp,
-    pub desired: Desired,
+pub(crate) struct Node {
+    pub(crate) dhcp: Dhcp,
+    pub(crate) desired: Desired,
 }
 
 impl Node {
-    pub async fn new(config: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn new(config: impl FnOnce(&mut Config)) -> Self {
         let mut settings = Config::new(HostName::from(HOST));
         config(&mut settings);
         let handles = host::Handles::open().await.expect("netlink");
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// One pass, as the engine does it.
-    pub async fn pass(&mut self, scope: &Scope) -> Report {
+    pub(crate) async fn pass(&mut self, scope: &Scope) -> Report {
         let actual = self.dhcp.observe(scope).await.expect("readable");
         let spec = self.dhcp.compile(&self.desired, scope);
         let mut plan = Dhcp::plan(&spec, &actual);
@@ -99,7 +99,7 @@ impl Node {
 
     /// A pass that must succeed, after which nothing is left to do.
     #[track_caller]
-    pub fn settle(&mut self, scope: Scope) -> impl Future<Output = ()> {
+    pub(crate) fn settle(&mut self, scope: Scope) -> impl Future<Output = ()> {
         let place = std::panic::Location::caller();
         async move {
             let report = self.pass(&scope).await;
@@ -112,40 +112,40 @@ impl Node {
     }
 
     /// What would be done.
-    pub async fn plan(&mut self, scope: &Scope) -> String {
+    pub(crate) async fn plan(&mut self, scope: &Scope) -> String {
         let actual = self.dhcp.observe(scope).await.expect("readable");
         let spec = self.dhcp.compile(&self.desired, scope);
         Dhcp::plan(&spec, &actual).to_string()
     }
 
-    pub async fn settle_all(&mut self) {
+    pub(crate) async fn settle_all(&mut self) {
         self.settle(Scope::All).await;
     }
 
     /// What the engine does when a port changed.
-    pub async fn settle_port(&mut self, port: &Port) {
+    pub(crate) async fn settle_port(&mut self, port: &Port) {
         self.settle(scope([ObjectRef::Port(port.id)])).await;
     }
 
-    pub async fn settle_network(&mut self, lan: &Lan) {
+    pub(crate) async fn settle_network(&mut self, lan: &Lan) {
         self.settle(scope([ObjectRef::Network(lan.network)])).await;
     }
 }
 
-pub fn scope(objects: impl IntoIterator<Item = ObjectRef>) -> Scope {
+pub(crate) fn scope(objects: impl IntoIterator<Item = ObjectRef>) -> Scope {
     Scope::Objects(objects.into_iter().collect())
 }
 
 /// A network with its bridge. `number` keeps the names of tests that run side by side apart.
-pub struct Lan {
-    pub number: u128,
-    pub network: NetworkId,
-    pub bridge: String,
-    pub dhcp_port: PortId,
+pub(crate) struct Lan {
+    pub(crate) number: u128,
+    pub(crate) network: NetworkId,
+    pub(crate) bridge: String,
+    pub(crate) dhcp_port: PortId,
 }
 
 impl Lan {
-    pub fn new(number: u128) -> Self {
+    pub(crate) fn new(number: u128) -> Self {
         let bridge = format!("br{number}");
         sh(&format!("ip link add {bridge} type bridge; ip link set {bridge} up"));
         let network = NetworkId(Uuid::from_u128(number << 64));
@@ -154,16 +154,16 @@ impl Lan {
         Self { number, network, bridge, dhcp_port }
     }
 
-    pub fn namespace(&self) -> String {
+    pub(crate) fn namespace(&self) -> String {
         names::dhcp_namespace(self.network)
     }
 
-    pub fn device(&self) -> String {
+    pub(crate) fn device(&self) -> String {
         names::tap(self.dhcp_port)
     }
 
     /// Makes the device that the switch would make.
-    pub fn plug(&self) {
+    pub(crate) fn plug(&self) {
         let (device, bridge) = (self.device(), &self.bridge);
         sh(&format!(
             "ip link add {device} type veth peer name sw{}; ip link set sw{} master {bridge} up",
@@ -171,14 +171,7 @@ impl Lan {
         ));
     }
 
-    /// The switch makes the device again when it went with its namespace.
-    pub fn plug_if_gone(&self) {
-        if !sh("ip -br link").contains(&format!("sw{}", self.number)) {
-            self.plug();
-        }
-    }
-
-    pub fn model(&self) -> Network {
+    pub(crate) fn model(&self) -> Network {
         Network {
             id: self.network,
             name: format!("network {}", self.number),
@@ -189,7 +182,7 @@ impl Lan {
         }
     }
 
-    pub fn subnet(&self, index: u128, cidr: &str, gateway: Option<&str>) -> Subnet {
+    pub(crate) fn subnet(&self, index: u128, cidr: &str, gateway: Option<&str>) -> Subnet {
         Subnet {
             id: SubnetId(Uuid::from_u128((self.number << 64) + index)),
             network: self.network,
@@ -203,7 +196,7 @@ impl Lan {
     }
 
     /// A port with addresses on the subnets of these indices.
-    pub fn port(&self, id: PortId, mac: Mac, owner: &str, addresses: &[(u128, &str)]) -> Port {
+    pub(crate) fn port(&self, id: PortId, mac: Mac, owner: &str, addresses: &[(u128, &str)]) -> Port {
         let fixed = |(index, text): &(u128, &str)| FixedIp {
             subnet: SubnetId(Uuid::from_u128((self.number << 64) + index)),
             address: text.parse().expect("address"),
@@ -225,23 +218,23 @@ impl Lan {
         }
     }
 
-    pub fn service_port(&self, addresses: &[(u128, &str)]) -> Port {
+    pub(crate) fn service_port(&self, addresses: &[(u128, &str)]) -> Port {
         let mac = Mac([0xfa, 0x16, 0x3e, self.number as u8, 0xff, 1]);
         self.port(self.dhcp_port, mac, "network:dhcp", addresses)
     }
 
     /// The port of a guest; see [`Lan::guest`].
-    pub fn guest_port(&self, index: u8, addresses: &[(u128, &str)]) -> Port {
+    pub(crate) fn guest_port(&self, index: u8, addresses: &[(u128, &str)]) -> Port {
         let id = PortId(Uuid::from_u128((self.number << 64) + 1000 + u128::from(index)));
         self.port(id, self.mac(index), "compute:nova", addresses)
     }
 
-    pub fn mac(&self, index: u8) -> Mac {
+    pub(crate) fn mac(&self, index: u8) -> Mac {
         Mac([0xfa, 0x16, 0x3e, self.number as u8, 0, index])
     }
 
     /// A guest: a namespace with an `eth0` on the bridge.
-    pub fn guest(&self, index: u8) -> Guest {
+    pub(crate) fn guest(&self, index: u8) -> Guest {
         let (netns, tap) = (format!("guest{}-{index}", self.number), format!("vm{}-{index}", self.number));
         sh(&format!(
             "ip netns add {netns}
@@ -256,7 +249,7 @@ impl Lan {
     }
 
     /// Network, one subnet `10.0.0.0/24` with a gateway, and the DHCP port at `10.0.0.2`.
-    pub fn usual(&self, desired: &mut Desired) {
+    pub(crate) fn usual(&self, desired: &mut Desired) {
         desired.set_network(self.model());
         desired.set_subnet(self.subnet(1, "10.0.0.0/24", Some("10.0.0.1")));
         desired.set_port(self.service_port(&[(1, "10.0.0.2")]));
@@ -264,8 +257,8 @@ impl Lan {
 }
 
 /// A namespace with one device, where a client runs.
-pub struct Guest {
-    pub netns: String,
+pub(crate) struct Guest {
+    pub(crate) netns: String,
 }
 
 /// Writes down what the client got, and gives the address to the device.
@@ -283,12 +276,12 @@ set > "$LEASE.new"; mv "$LEASE.new" "$LEASE"
 
 impl Guest {
     #[track_caller]
-    pub fn sh(&self, script: &str) -> String {
+    pub(crate) fn sh(&self, script: &str) -> String {
         std::fs::write(format!("/run/in-{}", self.netns), script).expect("writable");
         sh(&format!("ip netns exec {0} sh -ec \"$(cat /run/in-{0})\" 2>&1", self.netns))
     }
 
-    pub fn lease_file(&self) -> String {
+    pub(crate) fn lease_file(&self) -> String {
         format!("/run/lease-{}", self.netns)
     }
 
@@ -301,7 +294,7 @@ impl Guest {
 
     /// A variable of the lease that the client's hook saw.
     #[track_caller]
-    pub fn seen(&self, name: &str) -> Option<String> {
+    pub(crate) fn seen(&self, name: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.lease_file()).unwrap_or_default();
         let value = text.lines().find_map(|line| line.strip_prefix(&format!("{name}=")))?;
         Some(value.trim_matches('\'').to_owned())
@@ -309,7 +302,7 @@ impl Guest {
 
     /// Busybox: takes a lease and ends.
     #[track_caller]
-    pub fn udhcpc(&self, options: &str) -> String {
+    pub(crate) fn udhcpc(&self, options: &str) -> String {
         let hook = self.hook();
         self.sh(&format!(
             "LEASE={} busybox udhcpc -i eth0 -f -q -n -t 8 -T 1 -s {hook} -O mtu -O staticroutes \
@@ -319,7 +312,7 @@ impl Guest {
     }
 
     /// Busybox, in the background until it is dropped.
-    pub fn udhcpc_stays(&self, options: &str) -> Running {
+    pub(crate) fn udhcpc_stays(&self, options: &str) -> Running {
         let hook = self.hook();
         let log = std::fs::File::create(format!("/run/log-{}", self.netns)).expect("writable");
         let mut command = Command::new("ip");
@@ -346,13 +339,13 @@ impl Guest {
         Running(command.spawn().expect("udhcpc starts"))
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(format!("/run/log-{}", self.netns)).unwrap_or_default()
     }
 
     /// ISC: takes a lease and ends.
     #[track_caller]
-    pub fn dhclient(&self) -> String {
+    pub(crate) fn dhclient(&self) -> String {
         let (hook, netns) = (self.hook(), &self.netns);
         std::fs::write(
             format!("/run/conf-{netns}"),
@@ -370,7 +363,7 @@ impl Guest {
 
     /// dhcpcd: takes a lease and ends. Its folders are laid over, so nothing comes to the machine.
     #[track_caller]
-    pub fn dhcpcd(&self) -> String {
+    pub(crate) fn dhcpcd(&self) -> String {
         let hook = self.hook();
         self.sh(&format!(
             "for folder in /var/lib/dhcpcd /var/lib/dhcpcd5; do [ ! -d $folder ] || mount -t tmpfs dhcpcd $folder; done
@@ -382,7 +375,7 @@ impl Guest {
     }
 
     /// Starts to capture; ends with [`Capture::fields`].
-    pub fn capture(&self) -> Capture {
+    pub(crate) fn capture(&self) -> Capture {
         let file = format!("/run/capture-{}.pcap", self.netns);
         let log = format!("/run/capture-{}.log", self.netns);
         let child = Command::new("ip")
@@ -413,19 +406,19 @@ impl Guest {
     }
 
     /// The namespace, for sockets of a test.
-    pub fn open(&self) -> host::Namespace {
+    pub(crate) fn open(&self) -> host::Namespace {
         host::Namespace::open(&self.netns).expect("namespace")
     }
 }
 
-pub struct Capture {
+pub(crate) struct Capture {
     file: String,
     running: Running,
 }
 
 impl Capture {
     /// What tshark makes of the packets so far: one line for each, fields separated by spaces.
-    pub fn fields(self, fields: &[&str]) -> Vec<String> {
+    pub(crate) fn fields(self, fields: &[&str]) -> Vec<String> {
         sh(&format!("kill -INT {}", self.running.0.id()));
         let mut running = self.running;
         running.0.wait().expect("tcpdump ends");
@@ -438,6 +431,6 @@ impl Capture {
     }
 }
 
-pub fn ip(text: &str) -> Ipv4Addr {
+pub(crate) fn ip(text: &str) -> Ipv4Addr {
     text.parse().expect("address")
 }

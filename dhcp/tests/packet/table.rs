@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
+use dhcp::Config;
 use dhcp::compile::compile;
 use dhcp::index::Index;
 use dhcp::server::table::Table;
-use dhcp::Config;
 use model::{
     Binding, Desired, DhcpOption, FixedIp, HostName, Mac, Network, NetworkId, Port, PortId, PortOwner, Route,
     Scope, Subnet, SubnetId,
