@@ -29,6 +29,10 @@ pub struct Memory {
     pub index: Index,
     pub vlans: LocalVlans,
     node: Arc<NodeSpec>,
+    /// The numbers of the tunnel ports of every endpoint, as last seen.
+    tunnels: BTreeMap<IpAddr, Vec<Option<u32>>>,
+    /// Endpoints whose tunnel ports have other numbers than before: what sends there has to follow.
+    moved: BTreeSet<IpAddr>,
 }
 
 impl Memory {
@@ -37,6 +41,20 @@ impl Memory {
             index: Index::new(config.host.clone()),
             vlans: LocalVlans::default(),
             node: Arc::new(node(config)),
+            tunnels: BTreeMap::new(),
+            moved: BTreeSet::new(),
+        }
+    }
+
+    /// Takes note of the numbers of an endpoint's tunnel ports.
+    pub fn see_tunnels(&mut self, endpoint: IpAddr, numbers: Vec<Option<u32>>) {
+        let before = if numbers.is_empty() {
+            self.tunnels.remove(&endpoint).unwrap_or_default()
+        } else {
+            self.tunnels.insert(endpoint, numbers.clone()).unwrap_or_default()
+        };
+        if before != numbers {
+            self.moved.insert(endpoint);
         }
     }
 
@@ -47,7 +65,10 @@ impl Memory {
 
 /// What must exist of the objects in scope, and of those that hang on what changed.
 pub fn compile(desired: &Desired, config: &Config, memory: &mut Memory, scope: &Scope) -> Spec {
-    let scope = union(memory.index.follow(desired), scope);
+    let mut scope = union(memory.index.follow(desired), scope);
+    for endpoint in std::mem::take(&mut memory.moved) {
+        scope = union(scope, &Scope::Objects(memory.index.senders(endpoint)));
+    }
     let complete = desired.complete.contains(&Role::L2);
     let spec = Spec {
         scope,

@@ -112,12 +112,12 @@ impl Follower {
         }
     }
 
-    /// A bridge that vswitchd has just made has its socket now.
+    /// A bridge that vswitchd has just made has its socket now. (The column is empty until then, and for
+    /// a while after a restart of the database.)
     fn nudge(&self, changes: &[Change]) {
         for change in changes {
             let Change::Bridge(old, Some(new)) = change else { continue };
-            let known = old.as_ref().is_some_and(|old| old.datapath_id == new.datapath_id);
-            if new.datapath_id.is_some() && !known {
+            if old.as_ref().is_none_or(|old| old.datapath_id != new.datapath_id) {
                 self.links.nudge(&new.name);
             }
         }

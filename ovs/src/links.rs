@@ -4,10 +4,8 @@
 //! sent over it. When it ends nothing is known of the bridge until the next one is made.
 //!
 //! ```text
-//!   Connecting ──connected, flows read──> Ready ──closed──> Away
-//!       │  ^                                                  │ │
-//!       │  └───────────── bridge made again (nudge) ──────────┘ └─pause, connected─> Ready
-//!       └── refused ──> Away
+//!   Connecting ─┬─connected, flows read──> Ready ──closed──> Away ──connected──> Ready
+//!               └─refused──> Missing ──connected──> Ready     └──bridge made again──> Missing
 //! ```
 
 use std::collections::BTreeMap;
@@ -57,6 +55,8 @@ struct Link {
 #[derive(Clone, Debug)]
 enum State {
     Connecting,
+    /// Since this bridge was made there has been no connection to it.
+    Missing,
     Away(Arc<LinkError>),
     Ready(Arc<Ready>),
 }
@@ -92,13 +92,14 @@ impl Links {
         Self { links, _keepers: keepers }
     }
 
-    /// The bridge was made (again): its socket is there now, or about to be.
+    /// The bridge was made (again): its socket is there now, or about to be. What was known of the one
+    /// before is of no use.
     pub(crate) fn nudge(&self, bridge: &str) {
         if let Some(link) = self.links.get(bridge) {
             link.state.send_if_modified(|state| {
                 let away = matches!(state, State::Away(_));
                 if away {
-                    *state = State::Connecting;
+                    *state = State::Missing;
                 }
                 away
             });
@@ -107,15 +108,19 @@ impl Links {
     }
 
     /// The flows of a bridge: as known, or read again when the last change was not confirmed or when
-    /// `audit` says that somebody else may have changed them.
-    pub(crate) async fn flows(&self, bridge: &str, audit: bool) -> Result<Mirror, Error> {
+    /// `audit` says that somebody else may have changed them. `None` when the bridge is still being made.
+    ///
+    /// # Errors
+    ///
+    /// When there was a connection and it is lost.
+    pub(crate) async fn flows(&self, bridge: &str, audit: bool) -> Result<Option<Mirror>, Error> {
         let link = self.links.get(bridge).ok_or(Error::Ended)?;
         let mut states = link.state.subscribe();
         // The first attempt decides; it takes no longer than connecting and reading.
         let state = states.wait_for(|state| !matches!(state, State::Connecting)).await;
         let state = state.map_err(|_| Error::Ended)?.clone();
         let ready = match state {
-            State::Connecting => return Err(Error::Ended),
+            State::Connecting | State::Missing => return Ok(None),
             State::Away(source) => return Err(Error::Bridge { bridge: bridge.to_owned(), source }),
             State::Ready(ready) => ready,
         };
@@ -127,7 +132,7 @@ impl Links {
             ready.replace(flows);
         }
         let mirror = ready.lock().clone();
-        Ok(mirror)
+        Ok(Some(mirror))
     }
 
     /// Makes all changes of a bundle or none, and follows them. `None` without a connection.
@@ -203,7 +208,10 @@ async fn keep(link: Arc<Link>, wake: Wake) {
             }
             Err(error) => {
                 debug!(bridge = link.bridge, error = &error as &dyn std::error::Error, "no bridge");
-                link.state.send_replace(State::Away(Arc::new(error)));
+                link.state.send_modify(|state| match state {
+                    State::Connecting | State::Missing => *state = State::Missing,
+                    State::Away(_) | State::Ready(_) => *state = State::Away(Arc::new(error)),
+                });
             }
         }
         first = false;

@@ -305,6 +305,11 @@ impl Rows {
         self.tunnels.get(&remote).into_iter().flatten().filter_map(|uuid| self.plug(*uuid))
     }
 
+    /// Every endpoint that tunnel ports lead to.
+    pub fn endpoints(&self) -> impl Iterator<Item = IpAddr> {
+        self.tunnels.keys().copied()
+    }
+
     /// The ports of a bridge. Costs as much as it has ports.
     pub fn ports_of<'a>(&'a self, bridge: &str) -> impl Iterator<Item = &'a PortRow> {
         let ports = self.bridge(bridge).into_iter().flat_map(|bridge| &bridge.ports);

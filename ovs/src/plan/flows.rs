@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use model::{ObjectRef, Stage};
 
 use super::Planner;
-use crate::mirror::Mirror;
 use crate::openflow::{Action, Flow, FlowKey};
 use crate::pipeline::FlowSet;
 use crate::pipeline::cookies::{self, Feature, ObjectHash};
 use crate::pipeline::tables::tunnel::FLOOD_TO_TUN;
+use crate::rows::Ofport;
 use crate::step::Step;
 
 impl Planner<'_> {
@@ -24,48 +24,62 @@ impl Planner<'_> {
             self.plan.wait(object, on);
         }
         let have = self.have;
+        let changes = self.changes(object, &want);
         let hash = ObjectHash::of(object);
         let mut flows = want.flows;
         for (bridge, mirror) in &have.flows {
             let wanted = flows.remove(bridge).unwrap_or_default();
-            self.flows_on(object, hash, (bridge, mirror), wanted);
+            self.flows_on(object, changes, mirror.of(hash), bridge, wanted);
         }
     }
 
-    fn flows_on(
+    fn changes(&self, object: ObjectRef, want: &FlowSet) -> Changes {
+        let unassigned = |port: &String| {
+            self.have.rows.interface(port).is_some_and(|row| row.ofport == Ofport::Unassigned)
+        };
+        if want.missing.iter().any(unassigned) {
+            Changes::AddOnly
+        } else if !self.is_wanted(object) {
+            Changes::Any(Stage::RemoveFlows)
+        } else if self.want.complete || matches!(object, ObjectRef::Port(_)) {
+            Changes::Any(Stage::AddFlows)
+        } else {
+            Changes::Extend
+        }
+    }
+
+    fn flows_on<'a>(
         &mut self,
         object: ObjectRef,
-        hash: ObjectHash,
-        (bridge, mirror): (&String, &Mirror),
+        changes: Changes,
+        have: impl Iterator<Item = &'a Flow>,
+        bridge: &str,
         mut wanted: BTreeMap<FlowKey, Flow>,
     ) {
-        let (stage, may_delete) = match object {
-            _ if !self.is_wanted(object) => (Stage::RemoveFlows, true),
-            ObjectRef::Port(_) => (Stage::AddFlows, true),
-            _ => (Stage::AddFlows, self.want.complete),
-        };
-        for flow in mirror.of(hash) {
-            match wanted.remove(&flow.key()) {
-                Some(want) if want == *flow => {}
-                Some(want) => {
-                    let want = if self.want.complete { want } else { keep_outputs(want, flow) };
+        for flow in have {
+            match (wanted.remove(&flow.key()), changes) {
+                (Some(want), _) if want == *flow => {}
+                (_, Changes::AddOnly) | (None, Changes::Extend) => {}
+                (Some(want), Changes::Extend) => {
+                    let want = keep_outputs(want, flow);
                     if want != *flow {
                         self.add_flow(object, bridge, want);
                     }
                 }
-                None if may_delete => {
-                    // The last bolt of a cut-off port is drawn back when its tag is right.
-                    let bolt = stage == Stage::AddFlows && cookies::is_of(flow.cookie, Feature::DeadPort);
-                    let stage = if bolt { Stage::OpenPorts } else { stage };
-                    let step = Step::DeleteFlow { bridge: bridge.clone(), flow: flow.clone() };
-                    self.plan.push(stage, object, step);
-                }
-                None => {}
+                (Some(want), Changes::Any(_)) => self.add_flow(object, bridge, want),
+                (None, Changes::Any(stage)) => self.delete_flow(object, stage, bridge, flow),
             }
         }
         for flow in wanted.into_values() {
             self.add_flow(object, bridge, flow);
         }
+    }
+
+    fn delete_flow(&mut self, object: ObjectRef, stage: Stage, bridge: &str, flow: &Flow) {
+        // The last bolt of a cut-off port is drawn back when its tag is right.
+        let bolt = stage == Stage::AddFlows && cookies::is_of(flow.cookie, Feature::DeadPort);
+        let stage = if bolt { Stage::OpenPorts } else { stage };
+        self.plan.push(stage, object, Step::DeleteFlow { bridge: bridge.to_owned(), flow: flow.clone() });
     }
 
     fn add_flow(&mut self, object: ObjectRef, bridge: &str, flow: Flow) {
@@ -79,6 +93,18 @@ impl Planner<'_> {
             Some(_) => format!("the OpenFlow connection of bridge {bridge}"),
         }
     }
+}
+
+/// What may be done to the flows of an object.
+#[derive(Clone, Copy)]
+enum Changes {
+    /// Everything; removals in this stage.
+    Any(Stage),
+    /// Nothing is taken away, because the picture is incomplete.
+    Extend,
+    /// Nothing is touched that is there, because a port that is there has no number just now: vswitchd
+    /// writes the numbers again after a restart of the database.
+    AddOnly,
 }
 
 /// While the picture is incomplete, an endpoint that is not named may only not have been named yet: a
