@@ -21,7 +21,10 @@ use crate::spec::{Hop, Routes};
 /// What exists, of the routers in scope.
 pub(crate) async fn observe(handles: &Handles, scope: &Scope) -> Result<Actual, Error> {
     let routers = match scope {
-        Scope::All => all()?,
+        Scope::All => {
+            handles.sweep();
+            all()?
+        }
         Scope::Objects(_) => routers_in(scope).collect(),
     };
     if routers.is_empty() && *scope != Scope::All {

@@ -95,6 +95,55 @@ fn any_router(id: u128) -> impl Strategy<Value = Router> {
     )
 }
 
+fn any_net() -> impl Strategy<Value = IpNet> {
+    (any::<IpAddr>(), 0..=128u8).prop_map(|(address, length)| {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        IpNet::new(address, length.min(most)).unwrap()
+    })
+}
+
+/// A router of which nothing fits together: addresses of any kind, names that collide.
+fn any_nonsense() -> impl Strategy<Value = Router> {
+    let port = |number: u8, addresses: Vec<IpNet>| RouterInterface {
+        addresses,
+        ..interface(number, Vec::new(), u32::from(number) * 700, number)
+    };
+    let interfaces =
+        vec((0..3u8, vec(any_net(), 0..3)).prop_map(move |(number, nets)| port(number, nets)), 0..4);
+    let hops = (vec(any_net(), 0..2), vec(any::<IpAddr>(), 0..3), vec(any_net(), 0..3));
+    let gateway = hops.prop_map(move |(addresses, next_hops, on_link)| Gateway {
+        interface: port(9, addresses),
+        enable_snat: true,
+        next_hops,
+        on_link,
+    });
+    let routes = vec(
+        (any_net(), any::<IpAddr>()).prop_map(|(destination, nexthop)| Route { destination, nexthop }),
+        0..5,
+    );
+    let floating = vec((any::<[u8; 4]>(), any::<Ipv4Addr>()), 0..4);
+    (interfaces, proptest::option::of(gateway), routes, floating).prop_map(
+        |(interfaces, gateway, routes, floating)| Router {
+            id: RouterId(uuid(1)),
+            name: "\"; flush ruleset".to_owned(),
+            admin_up: true,
+            host: Some("node1".into()),
+            interfaces,
+            gateway,
+            routes,
+            floating_ips: floating
+                .into_iter()
+                .map(|([a, b, ..], fixed)| RouterFloatingIp {
+                    id: FloatingIpId(uuid(u128::from(a))),
+                    // Few, so that some are there twice.
+                    floating: Ipv4Addr::new(203, 0, 113, (a ^ b) % 4),
+                    fixed,
+                })
+                .collect(),
+        },
+    )
+}
+
 fn any_routers() -> impl Strategy<Value = Desired> {
     let router = |id| proptest::option::of(any_router(id));
     (1..=ROUTERS).map(router).collect::<Vec<_>>().prop_map(|routers| {
@@ -210,5 +259,19 @@ proptest! {
             let of_all: Vec<_> = all.steps.iter().filter(|planned| planned.step.router == *router).collect();
             prop_assert_eq!(alone.steps.iter().collect::<Vec<_>>(), of_all);
         }
+    }
+
+    #[test]
+    fn nonsense_is_taken_calmly(router in any_nonsense()) {
+        let mut desired = Desired::default();
+        desired.set_router(router);
+        let want = spec(&desired);
+        let mut actual = Actual::default();
+        let early = plan(&want, &actual).to_string();
+        arrive(&want, &mut actual);
+        let late = plan(&want, &actual).to_string();
+        prop_assert!(late.len() >= early.len());
+        let rules = want.routers.values().flatten().map(|router| router.ruleset.to_string());
+        prop_assert!(rules.into_iter().all(|rules| rules.starts_with("add table ip baryon")));
     }
 }

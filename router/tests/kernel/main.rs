@@ -4,4 +4,5 @@
 
 mod lab;
 mod namespace;
+mod speed;
 mod traffic;
