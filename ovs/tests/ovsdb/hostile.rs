@@ -148,9 +148,10 @@ async fn play(listener: UnixListener, parts: Vec<(Vec<u8>, Then)>, server: std::
             }
         });
     }
-    let (mut client, _) = listener.accept().await.expect("the client comes again");
-    let mut server = UnixStream::connect(server).await.expect("the server");
-    drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+    while let Ok((mut client, _)) = listener.accept().await {
+        let mut server = UnixStream::connect(&server).await.expect("the server");
+        drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+    }
 }
 
 #[tokio::test]
@@ -163,7 +164,7 @@ async fn every_offence_is_named_and_the_next_connection_made() {
     let play = tokio::spawn(play(listener, parts, server.folder().join("db.sock")));
     let settings = Settings {
         monitor: Monitor::new("Open_vSwitch").table("Bridge", ["name", "ports"]),
-        probe: Duration::from_millis(200),
+        probe: Duration::from_millis(500),
         message_limit: 100_000,
         ..settings(Remote::Unix(path))
     };
