@@ -1,4 +1,5 @@
 //! The `ct` action: sends a packet through connection tracking, with or without address translation.
+//! This is the value; the connections themselves live in the datapath and are not seen here.
 //!
 //! Source: `ovs-actions(7)`, "The ct action".
 

@@ -1,4 +1,5 @@
 //! The `learn` action: a template of a flow that the switch fills in from each packet and installs itself.
+//! What it has made comes back in dumps as flows like any other.
 //!
 //! Source: `ovs-actions(7)`, "The learn action".
 

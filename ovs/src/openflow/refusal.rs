@@ -1,4 +1,5 @@
 //! Errors that the switch answers with, by the names that the specification and Open vSwitch give them.
+//! An error that has no name here is still an error, with its numbers.
 //!
 //! Source: OpenFlow 1.4.0, section 7.5.4; `ovs-vswitchd`'s error numbers of Nicira (type 65535).
 

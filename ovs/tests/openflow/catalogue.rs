@@ -11,7 +11,7 @@ const VLAN: u16 = 3;
 const COOKIE: u64 = 0xba01_0000_0000_0001;
 
 fn mac() -> Mac {
-    "fa:16:3e:00:00:01".parse().unwrap()
+    "fa:16:3e:00:00:01".parse().expect("a good address")
 }
 
 fn address() -> Ipv4Addr {
@@ -19,15 +19,15 @@ fn address() -> Ipv4Addr {
 }
 
 fn network() -> Ipv4Net {
-    "10.0.0.0/24".parse().unwrap()
+    "10.0.0.0/24".parse().expect("a good address")
 }
 
 fn address6() -> Ipv6Addr {
-    "fe80::f816:3eff:fe00:1".parse().unwrap()
+    "fe80::f816:3eff:fe00:1".parse().expect("a good address")
 }
 
 fn network6() -> Ipv6Net {
-    "2001:db8::/64".parse().unwrap()
+    "2001:db8::/64".parse().expect("a good address")
 }
 
 fn zone() -> Subfield {
@@ -289,7 +289,7 @@ fn rare_matches() -> Vec<Flow> {
         Match::new().vlan_tci(0x1000, 0x1000),
         Match::new().vlan_tci(0xb003, 0xffff),
         Match::new().vlan_tci(0x3000, 0xf000),
-        Match::new().dl_src_masked(mac(), "ff:ff:ff:00:00:00".parse().unwrap()),
+        Match::new().dl_src_masked(mac(), "ff:ff:ff:00:00:00".parse().expect("a good address")),
         Match::new().arp().arp_sha(mac()).arp_tha(mac()),
         Match::new().arp_op(1).arp_spa(network()).arp_tpa(network()),
         Match::new().masked(Field::TunId, 0x100_u32, 0xff00_u32),

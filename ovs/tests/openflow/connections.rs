@@ -11,11 +11,7 @@ use crate::{connect, dump, install};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A patience in which waiting for the end takes a moment.
-fn impatient() -> Patience {
-    let moment = Duration::from_millis(50);
-    Patience { answer: moment * 4, probe: moment, silence: moment * 4 }
-}
+const MOMENT: Duration = Duration::from_millis(50);
 
 async fn end_of(connection: &Connection) -> Closed {
     timeout(LONG, connection.closed()).await.expect("the connection ends")
@@ -84,19 +80,31 @@ async fn a_bridge_that_is_deleted_ends_its_connections() {
 #[tokio::test]
 async fn a_switch_that_hangs_is_given_up() {
     let switch = Switch::start();
-    let connection = Connection::connect_with(switch.socket(), impatient()).await.expect("connect");
+    let patience = Patience { answer: LONG, probe: MOMENT, silence: MOMENT };
+    let connection = Connection::connect_with(switch.socket(), patience).await.expect("connect");
     switch.freeze();
     let error = connection.barrier().await.expect_err("nobody answers");
-    assert!(matches!(error.source, Cause::Timeout(_) | Cause::Closed(Closed::Silent)), "{error:?}");
+    assert!(matches!(error.source, Cause::Closed(Closed::Silent)), "{error:?}");
     assert_eq!(end_of(&connection).await, Closed::Silent);
+}
+
+#[tokio::test]
+async fn an_answer_is_not_waited_for_for_ever() {
+    let switch = Switch::start();
+    let patience = Patience { answer: Duration::from_secs(2), ..Patience::default() };
+    let connection = Connection::connect_with(switch.socket(), patience).await.expect("connect");
+    switch.freeze();
+    let error = connection.barrier().await.expect_err("nobody answers");
+    assert!(matches!(error.source, Cause::Timeout(_)), "{error:?}");
+    assert_eq!(connection.close_reason(), None);
 }
 
 #[tokio::test]
 async fn a_silent_switch_that_answers_probes_is_kept() {
     let switch = Switch::start();
-    let patience = impatient();
+    let patience = Patience { answer: LONG, probe: MOMENT, silence: 40 * MOMENT };
     let connection = Connection::connect_with(switch.socket(), patience).await.expect("connect");
-    let ended = timeout(patience.silence * 4, connection.closed()).await;
+    let ended = timeout(2 * patience.silence, connection.closed()).await;
     assert!(ended.is_err(), "{ended:?}");
     connection.barrier().await.expect("still there");
 }

@@ -1,6 +1,6 @@
 //! Flows come back as they were sent, and read as `ovs-ofctl` writes them.
 
-use ovs::openflow::{Action, Flow, FlowFilter, Match};
+use ovs::openflow::{Action, Field, Flow, FlowFilter, Learn, Match, Subfield};
 
 use crate::switch::Switch;
 use crate::{assert_same, by_key, catalogue, clear, connect, dump, install, texts};
@@ -36,6 +36,34 @@ async fn our_text_is_that_of_ovs_ofctl() {
     let mut flows = flows;
     flows.sort();
     assert_eq!(dump(&connection).await, flows);
+}
+
+#[tokio::test]
+async fn a_learned_flow_is_a_flow_like_any_other() {
+    let switch = Switch::start();
+    let connection = connect(&switch).await;
+    let learn = Learn::new(20)
+        .hard_timeout(300)
+        .priority(1)
+        .cookie(0xba)
+        .match_same(Subfield::bits(Field::VlanTci, 0, 11))
+        .match_field(Field::EthDst, Field::EthSrc)
+        .load_value(0_u16, Field::VlanTci)
+        .load_field(Field::TunId, Field::TunId)
+        .output_in_port();
+    let teacher = Flow::new(0, 1, Match::new()).actions([Action::learn(learn), Action::Output(1)]);
+    install(&connection, &[teacher]).await;
+    switch.send("in_port=7,tun_id=0x3e9,dl_vlan=3,dl_src=fa:16:3e:00:00:01,dl_dst=fa:16:3e:00:00:02");
+
+    let mac: model::Mac = "fa:16:3e:00:00:01".parse().unwrap();
+    let learned = Flow::new(20, 1, Match::new().vlan_tci(3, 0xfff).dl_dst(mac));
+    let learned = learned.cookie(0xba).hard_timeout(300).actions([
+        Action::load(0_u16, Field::VlanTci),
+        Action::load(0x3e9_u32, Field::TunId),
+        Action::Output(7),
+    ]);
+    let found = connection.dump_flows(&FlowFilter::all().table(20)).await.expect("dump");
+    assert_eq!(found, [learned]);
 }
 
 /// Flows of others may have fields, actions and instructions that we have no word for.

@@ -117,7 +117,7 @@ impl Switch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .output();
-        succeeded(output.expect("run ovs-vsctl"), arguments);
+        succeeded(&output.expect("run ovs-vsctl"), arguments);
     }
 
     /// Runs `ovs-ofctl -O OpenFlow14 COMMAND <bridge> ARGUMENTS`.
@@ -129,7 +129,20 @@ impl Switch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .output();
-        succeeded(output.expect("run ovs-ofctl"), &[command.to_owned(), arguments.join(" ")])
+        succeeded(&output.expect("run ovs-ofctl"), &[command.to_owned(), arguments.join(" ")])
+    }
+
+    /// Sends a packet, described as in `ovs-fields(7)`, through the flows; what they learn is learned.
+    pub(crate) fn send(&self, packet: &str) -> String {
+        let target = self.folder.join(format!("ovs-vswitchd.{}.ctl", self.daemon.id()));
+        let output = Self::command_in(&self.folder, "ovs-appctl")
+            .arg("-t")
+            .arg(target)
+            .args(["ofproto/trace", BRIDGE, packet, "-generate"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output();
+        succeeded(&output.expect("run ovs-appctl"), &[packet.to_owned()])
     }
 
     /// The flows as `ovs-ofctl` prints them, sorted. The cookie is left out when it is zero, and the table is
@@ -170,7 +183,7 @@ fn with_table(line: &str) -> String {
     format!("{cookie}{table}{rest}")
 }
 
-fn succeeded(output: Output, words: &[String]) -> String {
+fn succeeded(output: &Output, words: &[String]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {errors}", words.join(" "));
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -1,4 +1,5 @@
-//! The bodies of the `ct` action and of the `nat` action inside it as bytes.
+//! The bodies of the `ct` action and of the `nat` action inside it as bytes. A `ct` inside of a `ct`, which
+//! the switch refuses anyway, is not looked into, so what comes in cannot make us recurse.
 //!
 //! Source: `struct nx_action_conntrack` and `struct nx_action_nat` in Open vSwitch's headers.
 

@@ -1,4 +1,5 @@
-//! Changes of flow tables as values and as bytes.
+//! Changes of flow tables as values and as bytes. Only changes that say exactly what they mean are made:
+//! a modification is always strict, and never adds.
 //!
 //! Source: OpenFlow 1.4.0, section 7.3.4.2.
 

@@ -1,4 +1,4 @@
-//! The body of a `learn` action as bytes.
+//! The body of a `learn` action as bytes. An action with any part that has no name here is kept as bytes whole.
 //!
 //! Source: `struct nx_action_learn` and the comment on it in Open vSwitch's headers.
 

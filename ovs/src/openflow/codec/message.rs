@@ -1,4 +1,5 @@
-//! The messages, and which type each one has.
+//! The messages, and which type each one has. What they are about is read and written by the files beside
+//! this one.
 //!
 //! Source: OpenFlow 1.4.0, section 7.1.
 
@@ -189,7 +190,7 @@ fn write_body(message: &Message, start: usize, out: &mut Vec<u8>) {
             pad(out, start);
         }
         Message::FeaturesRequest | Message::FlowMod(_) | Message::BarrierRequest | Message::BarrierReply => {
-            ()
+            // Nothing but a header; a change of flows was written before.
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Matches as bytes: a list of OXM fields, each a header of 32 bits, a value, and perhaps a mask.
+//! A field that has no name here, or not the width that it should have, is kept as bytes.
 //!
 //! Source: OpenFlow 1.4.0, section 7.2.3.
 

@@ -1,4 +1,4 @@
-//! The list of a bridge's ports as bytes.
+//! The list of a bridge's ports as bytes. The database knows them better; this is what the switch itself uses.
 //!
 //! Source: OpenFlow 1.4.0, sections 7.2.1 and 7.3.5.7.
 
