@@ -21,7 +21,7 @@ const TABLES: [&str; 3] = [
 
 fn tables() -> &'static [Table] {
     static READ: LazyLock<Vec<Table>> =
-        LazyLock::new(|| TABLES.iter().map(|yaml| table::read(yaml).unwrap()).collect());
+        LazyLock::new(|| TABLES.iter().map(|yaml| table::read(yaml).expect("a table")).collect());
     &READ
 }
 
@@ -59,7 +59,7 @@ fn good_packet() -> impl Strategy<Value = Vec<u8>> {
                 text.push('\n');
             }
         }
-        request::read(&text).unwrap().packet
+        request::read(&text).expect("a packet").packet
     })
 }
 

@@ -1,0 +1,60 @@
+//! What an exchange costs: perfdhcp over a veth pair into the namespace, the diary written to a file.
+//!
+//! Not run by default. In a release build, for 50, 5,000 and 60,000 hosts:
+//! (with `NO_DIARY=1`, without the log; `RATE` is exchanges per second)
+//! `cargo test --release -p dhcp --test load -- --ignored --nocapture`
+
+mod lan;
+
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+
+use lan::{Lan, Node, sh};
+use model::{Mac, PortId};
+use uuid::Uuid;
+
+/// CPU time of this process so far, in milliseconds.
+fn spent() -> f64 {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).expect("usage");
+    let milliseconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 * 1e3 + time.tv_usec() as f64 / 1e3;
+    milliseconds(usage.user_time()) + milliseconds(usage.system_time())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn an_exchange_costs_the_same_for_few_hosts_and_many() {
+    let _turn = lan::turn().await;
+    let diary = std::fs::File::create("/run/diary").expect("writable");
+    if std::env::var_os("NO_DIARY").is_none() {
+        tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(diary)).init();
+    }
+    let rate: u32 = std::env::var("RATE").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
+    for (number, hosts) in [(1, 50_u32), (2, 5_000), (3, 60_000)] {
+        let lan = Lan::new(number);
+        lan.plug();
+        let mut node = Node::new(|_| {}).await;
+        lan.usual(&mut node.desired);
+        node.desired.set_subnet(lan.subnet(1, "10.0.0.0/8", None));
+        for index in 0..hosts {
+            let mut port = lan.guest_port(0, &[(1, &Ipv4Addr::from_bits(0x0a01_0000 + index).to_string())]);
+            port.id = PortId(Uuid::from_u128(0x1_0000_0000 + u128::from(index)));
+            let [.., a, b, c] = index.to_be_bytes();
+            port.mac = Mac([0xfa, 0x16, 0x3e, a, b, c]);
+            node.desired.set_port(port);
+        }
+        node.settle_all().await;
+        let guest = lan.guest(1);
+        guest.sh("ip addr add 10.255.0.1/8 dev eth0");
+        let before = spent();
+        let report = guest.sh(&format!(
+            "perfdhcp -4 -l eth0 -r {rate} -p 5 -R {hosts} -b mac=fa:16:3e:00:00:00 -t 10 -W 1000000 || true"
+        ));
+        let spent = spent() - before;
+        let counters = node.dhcp.service().counters(lan.network);
+        let acknowledged = counters.get("sent ack").copied().unwrap_or(0);
+        let dropped = report.lines().filter(|line| line.starts_with("drops:")).collect::<Vec<_>>();
+        println!("{dropped:?} {counters:?}");
+        println!("{hosts} hosts: {acknowledged} exchanges, {:.4} ms of CPU each", spent / acknowledged as f64);
+        let _ = sh("tail -2 /run/diary");
+    }
+}
