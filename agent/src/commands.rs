@@ -86,6 +86,7 @@ impl Asker<'_> {
         }
         for entry in answer["objects"].as_array().map_or(&[][..], Vec::as_slice) {
             let detail = match entry["outcome"].as_str() {
+                Some("expecting") => format!("expecting {}", text(entry, "what")),
                 Some("waiting") => format!("waiting for {}", text(entry, "on")),
                 Some("failed") => {
                     let chain = entry["chain"].as_array().map_or(&[][..], Vec::as_slice);
@@ -97,8 +98,8 @@ impl Asker<'_> {
             print(&format!("{:<46} {:<20} {detail}\n", text(entry, "object"), text(entry, "name")));
         }
         print(&format!(
-            "{} as wanted, {} waiting, {} failed\n",
-            answer["done"], answer["waiting"], answer["failed"]
+            "{} as wanted, {} to be plugged in by others, {} waiting, {} failed\n",
+            answer["done"], answer["expecting"], answer["waiting"], answer["failed"]
         ));
         Ok(code)
     }

@@ -101,6 +101,9 @@ async fn prepare<D: Domain>(
     if !desired.complete.contains(&D::ROLE) {
         plan.keep_everything();
     }
+    for (object, what) in &plan.expecting {
+        report.add(*object, Outcome::Expecting { what: what.clone() });
+    }
     for (object, on) in &plan.waiting {
         report.add(*object, Outcome::Waiting { on: on.clone() });
     }

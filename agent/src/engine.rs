@@ -195,6 +195,7 @@ impl Engine {
                     warn!(%object, error = chain.join(": "), failures, next, "failed");
                 }
                 Outcome::Waiting { on } => info!(%object, on, "waiting"),
+                Outcome::Expecting { what } => debug!(%object, what, "expecting"),
                 Outcome::Done => debug!(%object, "as wanted"),
             }
         }

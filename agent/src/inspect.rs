@@ -85,8 +85,9 @@ fn show(desired: &Desired, statuses: &Statuses) -> Value {
     let objects: Vec<Value> = objects.collect();
     let count = |outcome: &str| objects.iter().filter(|entry| entry["outcome"] == outcome).count();
     json!({
-        "converged": count("done") == objects.len(),
+        "converged": count("done") + count("expecting") == objects.len(),
         "done": count("done"),
+        "expecting": count("expecting"),
         "waiting": count("waiting"),
         "failed": count("failed"),
         "complete": value(&desired.complete.iter().collect::<Vec<_>>()),

@@ -66,6 +66,8 @@ pub struct Planned<S> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan<S> {
     pub steps: Vec<Planned<S>>,
+    /// Objects that somebody else has to bring something for; its arrival wakes the engine.
+    pub expecting: Vec<(ObjectRef, String)>,
     /// Objects that need something that is not there; its arrival wakes the engine.
     pub waiting: Vec<(ObjectRef, String)>,
     /// Objects that cannot be planned at all, with the reason.
@@ -74,7 +76,7 @@ pub struct Plan<S> {
 
 impl<S> Default for Plan<S> {
     fn default() -> Self {
-        Self { steps: Vec::new(), waiting: Vec::new(), impossible: Vec::new() }
+        Self { steps: Vec::new(), expecting: Vec::new(), waiting: Vec::new(), impossible: Vec::new() }
     }
 }
 
@@ -86,6 +88,10 @@ impl<S> Plan<S> {
 
     pub fn push(&mut self, stage: Stage, object: ObjectRef, step: S) {
         self.steps.push(Planned { stage, object, step });
+    }
+
+    pub fn expect(&mut self, object: ObjectRef, what: impl Into<String>) {
+        self.expecting.push((object, what.into()));
     }
 
     pub fn wait(&mut self, object: ObjectRef, on: impl Into<String>) {
@@ -116,6 +122,9 @@ impl<S: fmt::Display> fmt::Display for Plan<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for planned in &self.steps {
             writeln!(f, "{}", planned.step)?;
+        }
+        for (object, what) in &self.expecting {
+            writeln!(f, "# {object} expects {what}")?;
         }
         for (object, on) in &self.waiting {
             writeln!(f, "# {object} waits for {on}")?;

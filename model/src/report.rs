@@ -14,6 +14,9 @@ use crate::ObjectRef;
 pub enum Outcome {
     /// As wanted.
     Done,
+    /// Somebody else has to bring something, as Nova a guest's interface. Nothing is wrong and nothing
+    /// of ours is left to do.
+    Expecting { what: String },
     /// Something else has to happen first; its arrival wakes the engine. `on` says what, for people.
     Waiting { on: String },
     /// `chain` is the error and its causes, outermost first: what was being done, on what, why it failed.
@@ -37,13 +40,14 @@ impl Outcome {
         Self::Failed { chain: chain.map(ToString::to_string).collect(), retry }
     }
 
-    /// The worse of two: failed over waiting over done.
+    /// The worse of two: failed over waiting over expecting over done.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         let rank = |outcome: &Self| match outcome {
             Self::Done => 0,
-            Self::Waiting { .. } => 1,
-            Self::Failed { .. } => 2,
+            Self::Expecting { .. } => 1,
+            Self::Waiting { .. } => 2,
+            Self::Failed { .. } => 3,
         };
         if rank(&other) > rank(&self) { other } else { self }
     }
@@ -53,6 +57,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("done"),
+            Self::Expecting { what } => write!(f, "expecting {what}"),
             Self::Waiting { on } => write!(f, "waiting for {on}"),
             Self::Failed { chain, .. } => write!(f, "failed: {}", chain.join(": ")),
         }

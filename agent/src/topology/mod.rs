@@ -82,6 +82,8 @@ pub(crate) struct Leg {
 #[serde(tag = "is", content = "why", rename_all = "snake_case")]
 pub(crate) enum State {
     Right,
+    /// Nothing is wrong, and somebody else has to bring something.
+    Expecting(String),
     Waiting(String),
     Failed(String),
     /// On another node, or on none: nothing is known of it here.
@@ -93,6 +95,7 @@ impl State {
         match statuses.get(object).map(|status| &status.outcome) {
             None => Self::Elsewhere,
             Some(Outcome::Done) => Self::Right,
+            Some(Outcome::Expecting { what }) => Self::Expecting(what.clone()),
             Some(Outcome::Waiting { on }) => Self::Waiting(on.clone()),
             Some(Outcome::Failed { chain, .. }) => Self::Failed(chain.join(": ")),
         }
@@ -102,6 +105,7 @@ impl State {
     pub(crate) fn mark(&self) -> &'static str {
         match self {
             Self::Right => "✓",
+            Self::Expecting(_) => "○",
             Self::Waiting(_) => "…",
             Self::Failed(_) => "✗",
             Self::Elsewhere => "·",
@@ -111,7 +115,7 @@ impl State {
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
             Self::Waiting(why) | Self::Failed(why) => Some(why),
-            Self::Right | Self::Elsewhere => None,
+            Self::Right | Self::Expecting(_) | Self::Elsewhere => None,
         }
     }
 }

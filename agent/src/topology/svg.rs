@@ -20,7 +20,7 @@ const ROUTER_ROW: usize = ROUTER_HEIGHT + 4 * GAP;
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1b1f24}.s{font-size:11px;fill:#57606a}\
 .t{font-weight:600}.bar{fill:#dbe7ff;stroke:#5b7fd1}.ext{fill:#e2f3e4;stroke:#4e9a5b}\
 .card{fill:#fff;stroke:#c5ccd3}.router{fill:#fff4d6;stroke:#c79a2b}.line{stroke:#8a94a0;stroke-width:2;fill:none}\
-.right{fill:#2da44e}.waiting{fill:#d4a72c}.failed{fill:#cf222e}.elsewhere{fill:#afb8c1}";
+.right{fill:#2da44e}.expecting{fill:#fff;stroke:#2da44e;stroke-width:2}.waiting{fill:#d4a72c}.failed{fill:#cf222e}.elsewhere{fill:#afb8c1}";
 
 /// The picture as one SVG document.
 pub(crate) fn draw(picture: &Picture) -> String {
@@ -162,6 +162,7 @@ fn draw_router(out: &mut String, placed: &Placed<'_>) {
 fn dot(out: &mut String, x: usize, y: usize, state: &State) {
     let class = match state {
         State::Right => "right",
+        State::Expecting(_) => "expecting",
         State::Waiting(_) => "waiting",
         State::Failed(_) => "failed",
         State::Elsewhere => "elsewhere",

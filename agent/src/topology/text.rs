@@ -18,7 +18,7 @@ pub(crate) fn draw(picture: &Picture) -> String {
     for network in inside {
         bar(&mut out, network);
     }
-    let _ = writeln!(out, "\n✓ as wanted   … waiting   ✗ failed   · not on this node");
+    let _ = writeln!(out, "\n✓ as wanted   ○ not plugged in yet   … waiting   ✗ failed   · not on this node");
     out
 }
 

@@ -52,7 +52,7 @@ impl Statuses {
     fn of(&self, object: ObjectRef) -> Option<&'static str> {
         self.0.get(&object).map(|outcome| match outcome {
             Outcome::Done => "ACTIVE",
-            Outcome::Waiting { .. } => "DOWN",
+            Outcome::Expecting { .. } | Outcome::Waiting { .. } => "DOWN",
             Outcome::Failed { .. } => "ERROR",
         })
     }

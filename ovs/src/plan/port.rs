@@ -51,7 +51,7 @@ impl Planner<'_> {
             self.plug(spec, plug, &mut flows);
         }
         if plugs == 0 {
-            self.plan.wait(object, "its interface to be plugged in (external_ids:iface-id)");
+            self.plan.expect(object, "its interface to be plugged in (external_ids:iface-id)");
         }
         self.flows(object, flows);
     }

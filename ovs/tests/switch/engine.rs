@@ -118,6 +118,9 @@ impl Engine {
         }
         self.steps.extend(plan.steps.iter().map(|planned| planned.step.to_string()));
         let mut report = Report::default();
+        for (object, what) in &plan.expecting {
+            report.add(*object, Outcome::Expecting { what: what.clone() });
+        }
         for (object, on) in &plan.waiting {
             report.add(*object, Outcome::Waiting { on: on.clone() });
         }
