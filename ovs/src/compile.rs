@@ -18,6 +18,7 @@ use crate::config::{Config, VXLAN_PORT};
 use crate::index::{Index, ipv4};
 use crate::local_vlan::LocalVlans;
 use crate::names;
+use crate::observe::Actual;
 use crate::spec::{
     EndpointSpec, LocalSegment, NetworkSpec, NodeSpec, Owner, Path, PhysicalBridge, PortKind, PortSpec,
     PortState, RemoteMacSpec, Spec, SpoofGuard, TunnelBridge, TunnelPort, Wire,
@@ -46,8 +47,31 @@ impl Memory {
         }
     }
 
-    /// Takes note of the numbers of an endpoint's tunnel ports.
-    pub fn see_tunnels(&mut self, endpoint: IpAddr, numbers: Vec<Option<u32>>) {
+    /// Takes up what the switch remembers, from what was read for a pass over `scope`: local VLANs, and
+    /// the numbers of tunnel ports.
+    pub fn see(&mut self, actual: &Actual, scope: &Scope) {
+        match scope {
+            Scope::All => {
+                let known = actual.remembered_vlans(&self.node);
+                self.vlans.remember(known.networks, known.tags, known.in_flows);
+                let gone =
+                    self.tunnels.keys().filter(|endpoint| actual.rows.tunnels(**endpoint).next().is_none());
+                let endpoints: BTreeSet<IpAddr> = gone.copied().chain(actual.rows.endpoints()).collect();
+                endpoints.into_iter().for_each(|endpoint| self.see_tunnels(actual, endpoint));
+            }
+            Scope::Objects(objects) => {
+                for object in objects {
+                    if let ObjectRef::Endpoint(endpoint) = object {
+                        self.see_tunnels(actual, *endpoint);
+                    }
+                }
+            }
+        }
+    }
+
+    fn see_tunnels(&mut self, actual: &Actual, endpoint: IpAddr) {
+        let numbers: Vec<_> =
+            actual.rows.tunnels(endpoint).map(|plug| plug.interface.ofport.number()).collect();
         let before = if numbers.is_empty() {
             self.tunnels.remove(&endpoint).unwrap_or_default()
         } else {

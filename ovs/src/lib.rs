@@ -39,7 +39,6 @@ pub mod wakes;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,23 +100,6 @@ impl Switch {
         answer.await.map_err(|_| Error::Ended)?
     }
 
-    fn see_tunnels(&mut self, actual: &Actual, scope: &Scope) {
-        let endpoints: Vec<IpAddr> = match scope {
-            Scope::All => actual.rows.endpoints().collect(),
-            Scope::Objects(objects) => objects
-                .iter()
-                .filter_map(|object| match object {
-                    ObjectRef::Endpoint(address) => Some(*address),
-                    _ => None,
-                })
-                .collect(),
-        };
-        for endpoint in endpoints {
-            let numbers = actual.rows.tunnels(endpoint).map(|plug| plug.interface.ofport.number());
-            self.memory.see_tunnels(endpoint, numbers.collect());
-        }
-    }
-
     /// The flows of every bridge that there is. A bridge that is there and was connected before is away,
     /// and with it the switch; of one that was never connected nothing is known yet.
     async fn flows(&self, rows: &rows::Rows, audit: bool) -> Result<BTreeMap<String, mirror::Mirror>, Error> {
@@ -146,11 +128,7 @@ impl Domain for Switch {
         let rows = self.rows().await?;
         let flows = self.flows(&rows, *scope == Scope::All).await?;
         let actual = Actual { rows, flows };
-        self.see_tunnels(&actual, scope);
-        if *scope == Scope::All {
-            let known = actual.remembered_vlans(self.memory.node());
-            self.memory.vlans.remember(known.networks, known.tags, known.in_flows);
-        }
+        self.memory.see(&actual, scope);
         Ok(actual)
     }
 

@@ -10,16 +10,26 @@ use crate::pipeline::FlowSet;
 use crate::pipeline::cookies::{self, Feature, ObjectHash};
 use crate::pipeline::tables::tunnel::FLOOD_TO_TUN;
 use crate::rows::Ofport;
+use crate::spec::PhysicalBridge;
 use crate::step::Step;
 
 impl Planner<'_> {
     /// Brings the flows of an object to what they should be, on every bridge that is known.
     pub(super) fn flows(&mut self, object: ObjectRef, want: FlowSet) {
+        // That an operator's bridge is not there is said once, by the node and by the networks on it.
+        let node = self.want.node.clone();
+        let absent = |bridge: &PhysicalBridge| self.have.rows.bridge(&bridge.name).is_none();
+        let absent: Vec<&PhysicalBridge> = node.physical.iter().filter(|bridge| absent(bridge)).collect();
         for port in &want.missing {
-            let on = self.without_number(port);
-            self.plan.wait(object, on);
+            if !absent.iter().any(|bridge| bridge.int_patch == *port || bridge.phy_patch == *port) {
+                let on = self.without_number(port);
+                self.plan.wait(object, on);
+            }
         }
-        for bridge in want.flows.keys().filter(|bridge| !self.have.flows.contains_key(*bridge)) {
+        let unknown = |bridge: &&String| {
+            !self.have.flows.contains_key(*bridge) && !absent.iter().any(|absent| absent.name == **bridge)
+        };
+        for bridge in want.flows.keys().filter(unknown) {
             let on = self.without_flows(bridge);
             self.plan.wait(object, on);
         }

@@ -121,6 +121,9 @@ impl Engine {
         for (object, what) in &plan.expecting {
             report.add(*object, Outcome::Expecting { what: what.clone() });
         }
+        for (object, what) in &plan.expecting {
+            report.add(*object, Outcome::Expecting { what: what.clone() });
+        }
         for (object, on) in &plan.waiting {
             report.add(*object, Outcome::Waiting { on: on.clone() });
         }
