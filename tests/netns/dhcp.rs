@@ -53,11 +53,10 @@ fn a_client_without_a_port_hears_nothing() {
     let guest = baryon.plug("a1", Plug::Veth);
     assert_a1s_lease(DhcpClient::Udhcpc, &guest);
     guest.sh("ip address flush dev eth0");
-    let server = format!("qdhcp-{}", baryon.field("network", "red", "id"));
+    let server = format!("qdhcp-{}", baryon.field("networks", "red", "id"));
     // Seen where the server is, so that a dropped request would not count as silence.
     let device = node.sh_in(&server, "ls /sys/class/net | grep -v '^lo$'");
     let capture = Capture::start(&node, &server, &device, "udp port 67");
-    baryon.cli("port set a2 --disable");
     guest.sh("ip link set eth0 address fa:16:3e:99:99:99");
     assert!(DhcpClient::Udhcpc.try_lease(&guest).is_err());
     assert!(!capture.lines().iter().any(|line| line.contains("Reply")), "{:?}", capture.lines());
@@ -96,7 +95,7 @@ fn equal_addresses_in_two_networks_stay_apart() {
     assert!(answers.contains(&guests[1].mac), "{answers}");
 }
 
-const OVERLAP: &str = "
+const OVERLAP: &str = "version: 1
 networks:
   - name: x
     provider:network_type: vxlan

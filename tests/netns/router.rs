@@ -78,7 +78,7 @@ fn what_is_not_wanted_any_more_goes() {
     let namespaces = node.sh("ip netns");
     assert!(!namespaces.contains("qrouter-"), "{namespaces}");
     assert!(namespaces.contains("qdhcp-"), "{namespaces}");
-    baryon.apply("networks: []\n");
+    baryon.apply("version: 1\n");
     let left = node.sh("ip netns; ovs-vsctl --columns=name list Port");
     for prefix in ["qdhcp-", "qrouter-", "\"tap", "qr-", "qg-"] {
         assert!(!left.contains(prefix), "{prefix} in {left}");

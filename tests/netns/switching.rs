@@ -51,10 +51,10 @@ fn a_disabled_port_is_dead_until_enabled() {
     baryon.apply(ONE_NODE);
     let (a1, _a2) = (plug(&baryon, "a1"), plug(&baryon, "a2"));
     a1.await_ping("10.1.0.12");
-    baryon.cli("port set a1 --disable");
+    baryon.set_admin_state("a1", false);
     wait::until(10, "the port is on the dead VLAN", || tag(&node, &a1, |tag| tag == "4095"));
     assert!(a1.is_silent("10.1.0.12"));
-    baryon.cli("port set a1 --enable");
+    baryon.set_admin_state("a1", true);
     a1.await_ping("10.1.0.12");
 }
 

@@ -107,13 +107,21 @@ impl<'n> Baryon<'n> {
         self.node.try_sh(&format!("{} {arguments}", binary().display()))
     }
 
-    /// The command line's JSON.
+    /// Calls the HTTP API on the agent's socket; an empty `body` sends none. Paths begin with `/v2.0` or
+    /// `/baryon/v1`. Gives the answer, refusals too.
     #[track_caller]
-    #[must_use]
-    pub fn json(&self, arguments: &str) -> Value {
-        let text = self.cli(&format!("{arguments} --json"));
-        serde_json::from_str(&text)
-            .unwrap_or_else(|error| panic!("baryon {arguments} --json: {error}: {text}"))
+    pub fn api(&self, method: &str, path: &str, body: &str) -> Value {
+        const BODY: &str = "/run/api-body";
+        self.node.write(BODY, body);
+        let data = if body.is_empty() { String::new() } else { format!("--data-binary @{BODY}") };
+        let text = self.node.sh(&format!(
+            "curl -sS --unix-socket /run/baryon/baryon.sock -X {method} -H 'Content-Type: application/json' \
+             {data} 'http://localhost{path}'"
+        ));
+        if text.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{method} {path}: {error}: {text}"))
     }
 
     /// Applies a topology and waits until everything on this node is as wanted.
@@ -127,39 +135,59 @@ impl<'n> Baryon<'n> {
     /// Gives another node's controller the same objects, with the same ids and MAC addresses.
     #[track_caller]
     pub fn share_with(&self, other: &Baryon<'_>) {
-        let url = "http://localhost/baryon/v1";
-        let curl = "curl -sS --fail-with-body --unix-socket /run/baryon/baryon.sock";
-        let everything = self.node.sh(&format!("{curl} {url}/export"));
-        other.node.write("/run/import.json", &everything);
-        let json = "Content-Type: application/json";
-        other.node.sh(&format!("{curl} -X POST -H '{json}' --data-binary @/run/import.json {url}/import"));
+        let everything = self.api("GET", "/baryon/v1/export", "");
+        let answer = other.api("POST", "/baryon/v1/import", &everything.to_string());
+        assert!(answer["records"].is_u64(), "{answer}");
         other.await_converged(30);
     }
 
-    /// Waits until no object is waiting or failed and a pass would do nothing.
+    /// Waits until a pass would do nothing and no object failed or waits, but for a guest to be plugged.
     #[track_caller]
     pub fn await_converged(&self, seconds: u64) {
         wait::until(seconds, "baryon converges", || {
-            let show = self.try_cli("show --json")?;
-            let plan = self.try_cli("plan --json")?;
-            let converged = parse(&show)?["converged"] == true;
-            let idle = parse(&plan)?["steps"].as_array().is_some_and(Vec::is_empty);
-            if converged && idle { Ok(()) } else { Err(format!("{show}\n{plan}")) }
+            let show = parse(&self.try_cli("show --json")?)?;
+            let plan = parse(&self.try_cli("plan --json")?)?;
+            let objects = show["objects"].as_array().cloned().unwrap_or_default();
+            let open: Vec<&Value> = objects.iter().filter(|object| !is_settled(object)).collect();
+            let idle = plan["steps"].as_array().is_some_and(Vec::is_empty);
+            if open.is_empty() && idle {
+                Ok(())
+            } else {
+                Err(format!("{open:#?}\nto be done: {:#}", plan["steps"]))
+            }
         });
     }
 
-    /// A field of the resource with this name, e.g. `field("port", "a1", "mac_address")`.
+    /// A resource by its name, e.g. `resource("ports", "a1")`, as the API shows it.
     #[track_caller]
     #[must_use]
-    pub fn field(&self, resource: &str, name: &str, field: &str) -> String {
-        let shown = self.json(&format!("{resource} show {name}"));
-        // The API wraps a resource in its name.
-        let value = shown.get(field).or_else(|| shown.get(resource)?.get(field));
-        match value {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => panic!("{resource} {name} has no {field}: {shown}"),
-        }
+    pub fn resource(&self, collection: &str, name: &str) -> Value {
+        let listed = self.api("GET", &format!("/v2.0/{collection}?name={name}"), "");
+        let found = listed[collection].get(0);
+        found.unwrap_or_else(|| panic!("there is no {name} in {collection}: {listed}")).clone()
+    }
+
+    /// A field that is text.
+    #[track_caller]
+    #[must_use]
+    pub fn field(&self, collection: &str, name: &str, field: &str) -> String {
+        let resource = self.resource(collection, name);
+        resource[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name} has no text {field}: {resource}"))
+            .to_owned()
+    }
+
+    /// Enables or disables a port.
+    #[track_caller]
+    pub fn set_admin_state(&self, port: &str, up: bool) {
+        let id = self.field("ports", port, "id");
+        let answer = self.api(
+            "PUT",
+            &format!("/v2.0/ports/{id}"),
+            &format!(r#"{{"port": {{"admin_state_up": {up}}}}}"#),
+        );
+        assert_eq!(answer["port"]["admin_state_up"], up, "{answer}");
     }
 
     /// Plugs a namespace as guest for the port with this name.
@@ -168,8 +196,8 @@ impl<'n> Baryon<'n> {
     pub fn plug(&self, port: &str, plug: Plug) -> Guest<'n> {
         Guest::plug(
             self.node,
-            &self.field("port", port, "id"),
-            &self.field("port", port, "mac_address"),
+            &self.field("ports", port, "id"),
+            &self.field("ports", port, "mac_address"),
             plug,
         )
     }
@@ -178,7 +206,12 @@ impl<'n> Baryon<'n> {
     #[track_caller]
     #[must_use]
     pub fn boot(&self, port: &str) -> Vm<'n> {
-        Vm::start(self.node, port, &self.field("port", port, "id"), &self.field("port", port, "mac_address"))
+        Vm::start(
+            self.node,
+            port,
+            &self.field("ports", port, "id"),
+            &self.field("ports", port, "mac_address"),
+        )
     }
 
     #[must_use]
@@ -245,6 +278,12 @@ fn config(node: &Node, settings: &Settings) -> String {
         );
     }
     text + &settings.more
+}
+
+/// A port that nobody has plugged is as far as it can get.
+fn is_settled(object: &Value) -> bool {
+    let unplugged = || object["on"].as_str().is_some_and(|on| on.contains("plugged in"));
+    object["outcome"] == "done" || unplugged()
 }
 
 fn parse(text: &str) -> Result<Value, String> {
