@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use model::{Desired, HostName, ObjectRef, Outcome, Report, Retry, Scope};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
@@ -31,8 +31,10 @@ pub(crate) struct Engine {
     domains: Domains,
     host: HostName,
     audit_every: Duration,
+    wishes: watch::Receiver<Arc<Desired>>,
     events: mpsc::UnboundedReceiver<Event>,
     reports: mpsc::UnboundedSender<Report>,
+    /// The wish that is being worked on; `wishes` may hold a later one.
     desired: Arc<Desired>,
     dirty: Dirty,
     statuses: Statuses,
@@ -81,6 +83,7 @@ impl Engine {
         domains: Domains,
         host: HostName,
         audit_every: Duration,
+        wishes: watch::Receiver<Arc<Desired>>,
         events: mpsc::UnboundedReceiver<Event>,
         reports: mpsc::UnboundedSender<Report>,
     ) -> Self {
@@ -88,6 +91,7 @@ impl Engine {
             domains,
             host,
             audit_every,
+            wishes,
             events,
             reports,
             desired: Arc::default(),
@@ -101,9 +105,11 @@ impl Engine {
 
     /// Runs until it is told to stop. Calls `converged` after each pass that left nothing dirty.
     pub(crate) async fn run(mut self, mut converged: impl FnMut()) {
+        self.wishes.mark_changed();
         loop {
             let event = tokio::select! {
                 event = self.events.recv() => event.unwrap_or(Event::Stop),
+                Ok(()) = self.wishes.changed() => Event::Desired,
                 () = until(self.backoff.next()) => Event::Retry,
                 () = until(Some(self.audit_due)) => Event::Audit,
             };
@@ -113,6 +119,7 @@ impl Engine {
             }
             while let Some(scope) = self.dirty.next() {
                 self.pass(&scope).await;
+                self.take_wish();
                 // What came meanwhile joins the next pass.
                 while let Ok(event) = self.events.try_recv() {
                     if let Next::Stop = self.handle(event).await {
@@ -127,7 +134,7 @@ impl Engine {
 
     async fn handle(&mut self, event: Event) -> Next {
         match event {
-            Event::Desired(desired) => self.desire(desired),
+            Event::Desired => self.desire(),
             Event::Switch(scope) => self.dirty.add(scope),
             Event::Device(name) => self.dirty.objects.extend(self.domains.owners_of_device(&name)),
             Event::Namespace(name) => self.dirty.objects.extend(model::names::owner_of_namespace(&name)),
@@ -138,8 +145,12 @@ impl Engine {
                 self.dirty.all = true;
             }
             Event::Question(question, answer) => {
+                // Whoever made a wish and then asks wants to hear of that wish.
+                self.take_wish();
+                let busy = self.dirty.all || !self.dirty.objects.is_empty();
                 let Self { desired, statuses, host, domains, .. } = self;
-                let value = inspect::answer(&question, desired, statuses, host, domains).await;
+                let known = inspect::Known { desired, statuses, host, busy };
+                let value = inspect::answer(&question, &known, domains).await;
                 // Whoever asked may have hung up.
                 let _ = answer.send(value);
             }
@@ -148,7 +159,14 @@ impl Engine {
         Next::GoOn
     }
 
-    fn desire(&mut self, desired: Arc<Desired>) {
+    fn take_wish(&mut self) {
+        if self.wishes.has_changed().unwrap_or(false) {
+            self.desire();
+        }
+    }
+
+    fn desire(&mut self) {
+        let desired = self.wishes.borrow_and_update().clone();
         if desired.complete != self.desired.complete {
             // Removals that were held back become possible, and only a look at everything finds them.
             self.dirty.all = true;

@@ -2,18 +2,16 @@
 //!
 //! An event carries no work. It only says which objects have to be looked at again, or asks a question.
 
-use std::sync::Arc;
-
-use model::{Desired, Scope};
+use model::Scope;
 use tokio::sync::oneshot;
 
-use crate::inspect::Question;
+use crate::question::Question;
 
 /// What can wake the engine.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The controller wants something else.
-    Desired(Arc<Desired>),
+    Desired,
     /// The switch changed, came or went: these objects may be different there.
     Switch(Scope),
     /// A network device appeared in the root namespace.

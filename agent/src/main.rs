@@ -1,6 +1,7 @@
 //! The `baryon` program: reads the command line and hands over. Everything is done elsewhere: `run` is
 //! the agent, the other commands ask a running one.
 
+mod api;
 mod backoff;
 mod cli;
 mod client;
@@ -12,6 +13,7 @@ mod engine;
 mod event;
 mod inspect;
 mod log;
+mod question;
 mod run;
 mod signal;
 mod status;

@@ -17,7 +17,7 @@ use crate::config::{self, ApiConfig, NodeConfig};
 use crate::domains::Domains;
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::{inspect, log, signal};
+use crate::{api, inspect, log, signal};
 
 /// Runs the agent until it is told to stop.
 pub(crate) async fn run(files: &ConfigFiles) -> anyhow::Result<()> {
@@ -29,14 +29,13 @@ pub(crate) async fn run(files: &ConfigFiles) -> anyhow::Result<()> {
 
     let (events, inbox) = mpsc::unbounded_channel();
     signal::watch(events.clone()).context("cannot listen to signals")?;
-    let (local, desired, api) = open(&node)?;
+    let (local, desired, controller) = open(&node)?;
     let domains = domains(&node, &events).await?;
     let (reports, reported) = mpsc::unbounded_channel();
-    let engine = Engine::new(domains, node.host.clone(), node.audit_every, inbox, reports);
+    let engine = Engine::new(domains, node.host.clone(), node.audit_every, desired, inbox, reports);
 
-    serve(&node.api, api.merge(inspect::routes(events.clone()))).await?;
-    tokio::spawn(watch_host(events.clone()));
-    tokio::spawn(pass_on_desired(desired, events));
+    serve(&node.api, controller.merge(api::routes(events.clone()))).await?;
+    tokio::spawn(watch_host(events));
     tokio::spawn(pass_on_reports(local, reported));
     engine.run(ready()).await;
     // The socket is left: the next agent takes its place, and removing it could hit that one's.
@@ -141,18 +140,6 @@ async fn try_watch_host(events: &mpsc::UnboundedSender<Event>) -> host::Result<(
         };
         if events.send(event).is_err() {
             return Ok(());
-        }
-    }
-}
-
-async fn pass_on_desired(
-    mut desired: watch::Receiver<Arc<Desired>>,
-    events: mpsc::UnboundedSender<Event>,
-) {
-    loop {
-        let now = desired.borrow_and_update().clone();
-        if events.send(Event::Desired(now)).is_err() || desired.changed().await.is_err() {
-            return;
         }
     }
 }
