@@ -41,6 +41,8 @@ pub mod state;
 mod status;
 pub mod store;
 pub mod subnets;
+#[cfg(test)]
+mod tests;
 pub mod topology;
 pub mod view;
 

@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+};
 
 use super::state::{Key, Record, State};
 
@@ -49,12 +51,14 @@ pub struct Store {
 impl Store {
     /// Opens the file, or makes it, and reads everything.
     pub fn open(path: &Path) -> Result<(Self, State), StoreError> {
-        if !path.exists() {
+        if path.exists() {
+            look(path)?;
+        } else {
             make(path)?;
         }
         let database = builder().open(path).map_err(|error| failed("open", path, error))?;
         let store = Self { database, path: path.to_owned() };
-        store.check_format()?;
+        check_format(path, &store.database)?;
         let state = store.read()?;
         Ok((store, state))
     }
@@ -78,23 +82,6 @@ impl Store {
             }
         }
         Ok(transaction.commit()?)
-    }
-
-    fn check_format(&self) -> Result<(), StoreError> {
-        let read = || -> Result<Option<u64>, redb::Error> {
-            let transaction = self.database.begin_read()?;
-            match transaction.open_table(ABOUT) {
-                Ok(about) => Ok(about.get(FORMAT_ROW)?.map(|format| format.value())),
-                Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        };
-        let path = self.path.clone();
-        match read().map_err(|error| failed("read", &self.path, error))? {
-            Some(found) if found > FORMAT => Err(StoreError::Newer { path, found }),
-            Some(_) => Ok(()),
-            None => Err(StoreError::Foreign { path }),
-        }
     }
 
     fn read(&self) -> Result<State, StoreError> {
@@ -146,6 +133,33 @@ fn make(path: &Path) -> Result<(), StoreError> {
     drop(database);
     std::fs::rename(&beside, path).map_err(on_folder)?;
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(on_folder)
+}
+
+/// Looks at the format without opening the file for writing, which would already change it. A file
+/// that was not closed cannot be looked at in this way; it is checked after it was repaired.
+fn look(path: &Path) -> Result<(), StoreError> {
+    match ReadOnlyDatabase::open(path) {
+        Ok(database) => check_format(path, &database),
+        Err(DatabaseError::RepairAborted) => Ok(()),
+        Err(error) => Err(failed("open", path, error)),
+    }
+}
+
+fn check_format(path: &Path, database: &impl ReadableDatabase) -> Result<(), StoreError> {
+    let read = || -> Result<Option<u64>, redb::Error> {
+        let transaction = database.begin_read()?;
+        match transaction.open_table(ABOUT) {
+            Ok(about) => Ok(about.get(FORMAT_ROW)?.map(|format| format.value())),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let path = path.to_owned();
+    match read().map_err(|error| failed("read", &path, error))? {
+        Some(found) if found > FORMAT => Err(StoreError::Newer { path, found }),
+        Some(_) => Ok(()),
+        None => Err(StoreError::Foreign { path }),
+    }
 }
 
 fn builder() -> redb::Builder {

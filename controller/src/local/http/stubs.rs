@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::local::{Fault, Local};
 
 /// The API extensions whose fields and paths are here: alias and name.
-const EXTENSIONS: [(&str, &str); 24] = [
+const EXTENSIONS: [(&str, &str); 21] = [
     ("allowed-address-pairs", "Allowed Address Pairs"),
     ("binding", "Port Binding"),
     ("ext-gw-mode", "Neutron L3 Configurable external gateway mode"),
@@ -32,9 +32,6 @@ const EXTENSIONS: [(&str, &str); 24] = [
     ("standard-attr-tag", "Tag support for resources with standard attribute"),
     ("standard-attr-timestamp", "Resource timestamps"),
     ("fip-port-details", "Floating IP Port Details Extension"),
-    ("ip-substring-filtering", "IP address substring filtering"),
-    ("multi-provider", "Multi Provider Network"),
-    ("dns-integration", "DNS Integration"),
 ];
 
 /// Collections of Neutron that are always empty here.
