@@ -53,7 +53,7 @@ impl Memory {
         match scope {
             Scope::All => {
                 let known = actual.remembered_vlans(&self.node);
-                self.vlans.remember(known.networks, known.tags, known.in_flows);
+                self.vlans.remember(known);
                 let gone =
                     self.tunnels.keys().filter(|endpoint| actual.rows.tunnels(**endpoint).next().is_none());
                 let endpoints: BTreeSet<IpAddr> = gone.copied().chain(actual.rows.endpoints()).collect();

@@ -11,7 +11,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
-use model::{Desired, HostName, Mac, NetworkId, ObjectRef, Port, PortId, RemotePort, Role, Scope, Segment};
+use model::{
+    Desired, HostName, Mac, NetworkId, ObjectRef, Port, PortId, PortOwner, RemotePort, Role, Scope, Segment,
+};
 
 /// See the head of this module.
 #[derive(Debug)]
@@ -217,6 +219,9 @@ pub fn ipv4(port: &RemotePort) -> impl Iterator<Item = Ipv4Addr> + '_ {
 }
 
 fn place(port: &Port, host: &HostName) -> Option<(NetworkId, Segment, PortId)> {
+    if port.owner == PortOwner::FloatingIp {
+        return None; // an address, not a device
+    }
     let binding = port.binding.as_ref().filter(|binding| binding.host == *host)?;
     Some((port.network, binding.segment.clone()?, port.id))
 }

@@ -5,12 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{NetworkId, Segment, VlanTag};
+use model::{NetworkId, ObjectRef, Segment, VlanTag};
 
+use crate::observe::RememberedVlans;
+use crate::pipeline::cookies::ObjectHash;
 use crate::pipeline::registers::LOCAL_VLANS;
 
 /// What has a local VLAN.
 pub type Key = (NetworkId, Segment);
+
+/// The same as flows know it: by the network's hash.
+pub type FlowKey = (ObjectHash, Segment);
 
 /// No number is left. A node has room for 4094 networks and segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -24,6 +29,8 @@ pub struct LocalVlans {
     taken: BTreeSet<VlanTag>,
     /// What rows say of networks that have not asked yet.
     remembered: BTreeMap<Key, VlanTag>,
+    /// What flows say of networks that no row remembers.
+    in_flows: BTreeMap<FlowKey, VlanTag>,
     /// Numbers on rows that are nobody's we know: never given out.
     foreign: BTreeSet<VlanTag>,
     /// Numbers that flows may still carry from before: given out last.
@@ -31,25 +38,27 @@ pub struct LocalVlans {
 }
 
 impl LocalVlans {
-    /// Takes up what was read from the switch: the number of each network as its ports' rows tell it,
-    /// the tags of every row, and the numbers in flows of ours. Of two networks that claim one number,
-    /// the first has it.
-    pub fn remember(
-        &mut self,
-        networks: impl IntoIterator<Item = (Key, VlanTag)>,
-        tags: impl IntoIterator<Item = VlanTag>,
-        in_flows: impl IntoIterator<Item = VlanTag>,
-    ) {
-        self.remembered.clear();
+    /// Takes up what was read from the switch. Of two networks that claim one number, the first has it.
+    pub fn remember(&mut self, known: RememberedVlans) {
         let mut claimed = self.taken.clone();
-        for (key, vlan) in networks {
-            let fits = LOCAL_VLANS.contains(&vlan.0) && !self.given.contains_key(&key);
-            if fits && !self.remembered.contains_key(&key) && claimed.insert(vlan) {
+        let mut claim = |vlan: VlanTag| LOCAL_VLANS.contains(&vlan.0) && claimed.insert(vlan);
+        self.remembered.clear();
+        for (key, vlan) in known.networks {
+            if !self.given.contains_key(&key) && !self.remembered.contains_key(&key) && claim(vlan) {
                 self.remembered.insert(key, vlan);
             }
         }
-        self.foreign = tags.into_iter().filter(|vlan| !claimed.contains(vlan)).collect();
-        self.stale = in_flows.into_iter().collect();
+        self.foreign = known.tags.into_iter().collect();
+        let foreign =
+            |vlan: &VlanTag| self.foreign.contains(vlan) && !self.remembered.values().any(|own| own == vlan);
+        self.in_flows.clear();
+        for (key, vlan) in known.segments {
+            if !foreign(&vlan) && claim(vlan) {
+                self.in_flows.entry(key).or_insert(vlan);
+            }
+        }
+        self.foreign.retain(|vlan| !claimed.contains(vlan));
+        self.stale = known.in_flows.into_iter().collect();
     }
 
     pub fn get(&self, key: &Key) -> Option<VlanTag> {
@@ -62,7 +71,9 @@ impl LocalVlans {
         if let Some(vlan) = self.get(key) {
             return Ok(vlan);
         }
-        let remembered = self.remembered.remove(key).filter(|vlan| !self.taken.contains(vlan));
+        let by_flow = (ObjectHash::of(ObjectRef::Network(key.0)), key.1.clone());
+        let remembered = self.remembered.remove(key).or_else(|| self.in_flows.remove(&by_flow));
+        let remembered = remembered.filter(|vlan| !self.taken.contains(vlan));
         let vlan =
             remembered.or_else(|| self.free(true)).or_else(|| complete.then(|| self.free(false)).flatten());
         let vlan = vlan.ok_or(Exhausted)?;
@@ -92,7 +103,7 @@ impl LocalVlans {
     }
 
     fn free(&self, careful: bool) -> Option<VlanTag> {
-        let promised: BTreeSet<_> = self.remembered.values().copied().collect();
+        let promised: BTreeSet<_> = self.remembered.values().chain(self.in_flows.values()).copied().collect();
         let bad = |vlan: &VlanTag| {
             self.taken.contains(vlan)
                 || self.foreign.contains(vlan)
@@ -121,15 +132,24 @@ mod tests {
     #[test]
     fn rows_remember_and_foreign_tags_are_left_alone() {
         let mut vlans = LocalVlans::default();
-        vlans.remember([(key(7), VlanTag(2))], [VlanTag(1), VlanTag(2)], [VlanTag(3)]);
+        let by_flow =
+            |number| ((ObjectHash::of(ObjectRef::Network(key(number).0)), Segment::Local), VlanTag(9));
+        vlans.remember(RememberedVlans {
+            networks: vec![(key(7), VlanTag(2))],
+            tags: vec![VlanTag(1), VlanTag(2)],
+            segments: vec![by_flow(8)],
+            in_flows: vec![VlanTag(3), VlanTag(9)],
+        });
         assert_eq!(vlans.take(&key(1), true), Ok(VlanTag(4)));
         assert_eq!(vlans.take(&key(7), true), Ok(VlanTag(2)));
+        assert_eq!(vlans.take(&key(8), true), Ok(VlanTag(9)));
     }
 
     #[test]
     fn the_dead_vlan_is_not_remembered() {
         let mut vlans = LocalVlans::default();
-        vlans.remember([(key(1), VlanTag(4095))], [VlanTag(4095)], []);
+        let networks = vec![(key(1), VlanTag(4095))];
+        vlans.remember(RememberedVlans { networks, tags: vec![VlanTag(4095)], ..RememberedVlans::default() });
         assert_eq!(vlans.take(&key(1), true), Ok(VlanTag(1)));
     }
 

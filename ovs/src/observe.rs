@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::VlanTag;
 
-use crate::local_vlan::Key;
+use crate::local_vlan::{FlowKey, Key};
 use crate::mirror::Mirror;
-use crate::openflow::{Action, Field};
+use crate::openflow::Field;
 use crate::pipeline::registers::LOCAL_VLANS;
+use crate::pipeline::{self, cookies, vlan_set_by};
 use crate::rows::{PortRow, Rows};
 use crate::spec::NodeSpec;
 
@@ -30,6 +31,8 @@ pub struct RememberedVlans {
     pub networks: Vec<(Key, VlanTag)>,
     /// Every tag of the integration bridge.
     pub tags: Vec<VlanTag>,
+    /// The number of a network's segment as its flows say: for networks whose ports are not plugged in.
+    pub segments: Vec<(FlowKey, VlanTag)>,
     /// Every local VLAN in flows of ours.
     pub in_flows: Vec<VlanTag>,
 }
@@ -47,8 +50,28 @@ impl Actual {
         RememberedVlans {
             networks: networks.into_iter().map(|(_, network)| network).collect(),
             tags: rows().filter_map(|row| row.tag).collect(),
+            segments: self.segments_in_flows(node),
             in_flows: self.vlans_in_flows(node),
         }
+    }
+
+    fn segments_in_flows(&self, node: &NodeSpec) -> Vec<(FlowKey, VlanTag)> {
+        let mut segments = Vec::new();
+        let numbers = |port: &str| self.rows.number(port);
+        for (bridge, mirror) in &self.flows {
+            let is_tunnel = node.tunnel.as_ref().is_some_and(|tunnel| tunnel.name == *bridge);
+            for flow in mirror.flows() {
+                let known = match bridge {
+                    _ if is_tunnel => pipeline::tunnel::remembers(flow),
+                    _ if *bridge == node.integration => pipeline::local_vlan::remembers(flow, node, &numbers),
+                    _ => None,
+                };
+                if let (Some((segment, vlan)), Some(object)) = (known, cookies::owner(flow.cookie)) {
+                    segments.push(((object, segment), vlan));
+                }
+            }
+        }
+        segments
     }
 
     /// Local VLANs are matched on the physical bridges, set on the integration bridge, and both on the
@@ -62,10 +85,7 @@ impl Actual {
                     vlans.extend(flow.matches.exact(Field::VlanVid));
                 }
                 if !is_physical(bridge) {
-                    vlans.extend(flow.actions.iter().filter_map(|action| match action {
-                        Action::SetField { field: Field::VlanVid, value } => Some(*value),
-                        _ => None,
-                    }));
+                    vlans.extend(vlan_set_by(flow).map(|vlan| u128::from(vlan.0)));
                 }
             }
         }

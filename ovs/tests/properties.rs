@@ -215,7 +215,7 @@ fn state(switch: &Simulated) -> BTreeSet<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn it_comes_to_rest_and_a_new_agent_finds_nothing_to_do(will in will()) {

@@ -9,8 +9,8 @@ use model::{ObjectRef, Segment, VlanTag};
 
 use super::cookies::{Feature, cookie};
 use super::tables::{integration as int, physical as phys, priority};
-use super::{FlowSet, Numbers};
-use crate::openflow::{Action, Flow, Match};
+use super::{FlowSet, Numbers, vlan_set_by};
+use crate::openflow::{Action, Field, Flow, Match};
 use crate::spec::{NetworkSpec, NodeSpec};
 
 /// What is on every physical bridge, and on the integration bridge's side of it.
@@ -51,6 +51,21 @@ pub fn network(spec: &NetworkSpec, node: &NodeSpec, numbers: Numbers<'_>, set: &
             set.add(&bridge.name, outward(port, provider, local.vlan).cookie(owner));
         }
     }
+}
+
+/// What a flow of ours on the integration bridge says of the local VLAN of a provider segment.
+pub fn remembers(flow: &Flow, node: &NodeSpec, numbers: Numbers<'_>) -> Option<(Segment, VlanTag)> {
+    if (flow.table, flow.priority) != (int::LOCAL_SWITCHING, priority::PROVIDER_TO_LOCAL) {
+        return None;
+    }
+    let port = u32::try_from(flow.matches.exact(Field::InPort)?).ok()?;
+    let bridge = node.physical.iter().find(|bridge| numbers(&bridge.int_patch) == Some(port))?;
+    let physical_network = bridge.network.clone();
+    let segment = match flow.matches.exact(Field::VlanVid)? {
+        0 => Segment::Flat { physical_network },
+        tag => Segment::Vlan { physical_network, vlan: VlanTag(u16::try_from(tag & 0xfff).ok()?) },
+    };
+    Some((segment, vlan_set_by(flow)?))
 }
 
 fn inward(port: u32, provider: Option<VlanTag>, local: VlanTag) -> Flow {

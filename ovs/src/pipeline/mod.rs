@@ -21,7 +21,9 @@ pub mod tunnel;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::openflow::{Flow, FlowKey};
+use model::VlanTag;
+
+use crate::openflow::{Action, Field, Flow, FlowKey};
 use crate::spec::{EndpointSpec, NetworkSpec, NodeSpec, PortSpec, PortState, RemoteMacSpec};
 
 /// The flows of one object, and the ports that they need and that have no number yet. What needs no
@@ -105,4 +107,12 @@ pub fn remote_mac(spec: &RemoteMacSpec, node: &NodeSpec, numbers: Numbers<'_>) -
     let mut set = FlowSet::default();
     population::remote_mac(spec, node, numbers, &mut set);
     set
+}
+
+/// The VLAN that a flow gives to its packets.
+pub fn vlan_set_by(flow: &Flow) -> Option<VlanTag> {
+    flow.actions.iter().find_map(|action| match action {
+        Action::SetField { field: Field::VlanVid, value } => u16::try_from(value & 0xfff).ok().map(VlanTag),
+        _ => None,
+    })
 }

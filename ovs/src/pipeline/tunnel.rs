@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use model::{ObjectRef, Segment, TunnelKind};
+use model::{ObjectRef, Segment, TunnelKind, VlanTag};
 
 use super::cookies::{Feature, cookie};
 use super::tables::{priority, tunnel as tun};
-use super::{FlowSet, Numbers};
+use super::{FlowSet, Numbers, vlan_set_by};
 use crate::names;
 use crate::openflow::{Action, Field, Flow, Match};
 use crate::spec::{EndpointSpec, LocalSegment, NetworkSpec, NodeSpec};
@@ -38,6 +38,14 @@ pub fn endpoint(spec: &EndpointSpec, node: &NodeSpec, numbers: Numbers<'_>, set:
             set.add(&bridge.name, flow.action(Action::GotoTable(table_of(tunnel.kind))));
         }
     }
+}
+
+/// What a flow of ours says of the local VLAN of a tunnel segment.
+pub fn remembers(flow: &Flow) -> Option<(Segment, VlanTag)> {
+    let kinds = [TunnelKind::Gre, TunnelKind::Vxlan, TunnelKind::Geneve];
+    let kind = kinds.into_iter().find(|kind| table_of(*kind) == flow.table)?;
+    let key = u32::try_from(flow.matches.exact(Field::TunId)?).ok()?;
+    Some((Segment::Tunnel { kind, key }, vlan_set_by(flow)?))
 }
 
 fn table_of(kind: TunnelKind) -> u8 {
