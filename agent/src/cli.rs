@@ -54,7 +54,7 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigFiles {
     /// Configuration in oslo.config's syntax, with Neutron's names. May be given several times; later ones win.
     #[arg(long = "config-file", value_name = "FILE")]

@@ -19,7 +19,10 @@ pub(crate) async fn request(
     body: Option<(&str, String)>,
 ) -> anyhow::Result<Value> {
     let stream = UnixStream::connect(socket).await.with_context(|| {
-        format!("cannot reach the agent at {}: is `baryon run` running, and may you open the socket?", socket.display())
+        format!(
+            "cannot reach the agent at {}: is `baryon run` running, and may you open the socket?",
+            socket.display()
+        )
     })?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);

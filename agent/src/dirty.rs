@@ -22,7 +22,9 @@ pub(crate) fn dirty(old: &Desired, new: &Desired) -> BTreeSet<ObjectRef> {
             ObjectRef::Network(id) => {
                 // Only subnets and the network itself matter to the ports on it, not who else is flooded to.
                 if old.networks().get(&id) != new.networks().get(&id) || subnets_differ(old, new, id) {
-                    dirty.extend(old.ports_of(id).chain(new.ports_of(id)).map(|port| ObjectRef::Port(port.id)));
+                    dirty.extend(
+                        old.ports_of(id).chain(new.ports_of(id)).map(|port| ObjectRef::Port(port.id)),
+                    );
                 }
             }
             ObjectRef::Router(id) => {

@@ -19,31 +19,31 @@ pub(crate) struct Domains {
 
 impl Domains {
     /// Looks at what is in scope and brings it to what is wanted.
-    pub(crate) async fn pass(&mut self, desired: &Desired, scope: &Scope) -> Report {
-        let mut report = Report::default();
-        let mut switch = prepare(&mut self.switch, desired, scope, &mut report).await;
-        let mut dhcp = prepare(&mut self.dhcp, desired, scope, &mut report).await;
-        let mut routers = prepare(&mut self.routers, desired, scope, &mut report).await;
+    pub(crate) async fn pass(&mut self, desired: &Desired, scope: &Scope) -> Seen {
+        let mut seen = Seen::default();
+        let mut switch = prepare(&mut self.switch, desired, scope, &mut seen).await;
+        let mut dhcp = prepare(&mut self.dhcp, desired, scope, &mut seen).await;
+        let mut routers = prepare(&mut self.routers, desired, scope, &mut seen).await;
         for stage in Stage::ALL {
             let (one, two, three) = tokio::join!(
-                run(&mut self.switch, &mut switch, stage, &report),
-                run(&mut self.dhcp, &mut dhcp, stage, &report),
-                run(&mut self.routers, &mut routers, stage, &report),
+                run(&mut self.switch, &mut switch, stage, &seen.report),
+                run(&mut self.dhcp, &mut dhcp, stage, &seen.report),
+                run(&mut self.routers, &mut routers, stage, &seen.report),
             );
-            [one, two, three].into_iter().for_each(|part| report.merge(part));
+            [one, two, three].into_iter().for_each(|part| seen.report.merge(part));
         }
-        report
+        seen
     }
 
     /// What a pass would do, as commands, in the order of the stages. Changes nothing.
     pub(crate) async fn rehearse(&mut self, desired: &Desired, scope: &Scope) -> Rehearsal {
-        let mut report = Report::default();
+        let mut seen = Seen::default();
         let mut steps = Vec::new();
-        commands(&prepare(&mut self.switch, desired, scope, &mut report).await, &mut steps);
-        commands(&prepare(&mut self.dhcp, desired, scope, &mut report).await, &mut steps);
-        commands(&prepare(&mut self.routers, desired, scope, &mut report).await, &mut steps);
+        commands(&prepare(&mut self.switch, desired, scope, &mut seen).await, &mut steps);
+        commands(&prepare(&mut self.dhcp, desired, scope, &mut seen).await, &mut steps);
+        commands(&prepare(&mut self.routers, desired, scope, &mut seen).await, &mut steps);
         steps.sort_by_key(|command| command.stage);
-        Rehearsal { steps, report }
+        Rehearsal { steps, report: seen.report }
     }
 
     /// The objects that a device of the root namespace belongs to: its port, and what lives on it.
@@ -55,6 +55,14 @@ impl Domains {
         ];
         owners.into_iter().flatten()
     }
+}
+
+/// What came of a pass.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) report: Report,
+    /// A domain could not be read: an object that is not in the report may be right or wrong.
+    pub(crate) blind: bool,
 }
 
 /// What a pass would do.
@@ -86,12 +94,13 @@ async fn prepare<D: Domain>(
     domain: &mut D,
     desired: &Desired,
     scope: &Scope,
-    report: &mut Report,
+    seen: &mut Seen,
 ) -> Plan<D::Step> {
     let actual = match domain.observe(scope).await {
         Ok(actual) => actual,
         Err(error) => {
-            unreadable::<D>(&error, scope, report);
+            seen.blind = true;
+            unreadable::<D>(&error, scope, &mut seen.report);
             return Plan::default();
         }
     };
@@ -102,13 +111,13 @@ async fn prepare<D: Domain>(
         plan.keep_everything();
     }
     for (object, what) in &plan.expecting {
-        report.add(*object, Outcome::Expecting { what: what.clone() });
+        seen.report.add(*object, Outcome::Expecting { what: what.clone() });
     }
     for (object, on) in &plan.waiting {
-        report.add(*object, Outcome::Waiting { on: on.clone() });
+        seen.report.add(*object, Outcome::Waiting { on: on.clone() });
     }
     for (object, reason) in &plan.impossible {
-        report.add(*object, Outcome::Failed { chain: vec![reason.clone()], retry: Retry::OnChange });
+        seen.report.add(*object, Outcome::Failed { chain: vec![reason.clone()], retry: Retry::OnChange });
     }
     debug!(domain = D::NAME, steps = plan.steps.len(), waiting = plan.waiting.len(), "planned");
     plan
@@ -129,12 +138,7 @@ fn unreadable<D: Domain>(error: &D::Error, scope: &Scope, report: &mut Report) {
 
 /// The steps of one stage, without those of objects that failed before in this pass: a later step may
 /// lean on an earlier one.
-async fn run<D: Domain>(
-    domain: &mut D,
-    plan: &mut Plan<D::Step>,
-    stage: Stage,
-    so_far: &Report,
-) -> Report {
+async fn run<D: Domain>(domain: &mut D, plan: &mut Plan<D::Step>, stage: Stage, so_far: &Report) -> Report {
     let mut steps = plan.take(stage);
     steps.retain(|planned| !so_far.failed(planned.object));
     if steps.is_empty() {

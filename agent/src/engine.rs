@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
 use crate::dirty::dirty;
-use crate::domains::Domains;
+use crate::domains::{Domains, Seen};
 use crate::event::Event;
 use crate::inspect;
 use crate::status::Statuses;
@@ -178,23 +178,29 @@ impl Engine {
 
     async fn pass(&mut self, scope: &Scope) {
         let begin = Instant::now();
-        let mut report = self.domains.pass(&self.desired, scope).await;
+        let Seen { mut report, blind } = self.domains.pass(&self.desired, scope).await;
         self.passes += 1;
-        self.settle(scope, &mut report);
+        self.complete(scope, &mut report, blind);
+        self.settle(&report);
         debug!(pass = self.passes, ?scope, took = ?begin.elapsed(), "pass");
         // The controller may be on its way out; its last reports are of no use then.
         let _ = self.reports.send(report);
     }
 
-    /// Completes the report with what was found right, and keeps what came of every object.
-    fn settle(&mut self, scope: &Scope, report: &mut Report) {
+    /// Adds what was looked at and found right: nothing is said of it otherwise.
+    fn complete(&self, scope: &Scope, report: &mut Report, blind: bool) {
         let looked_at: Vec<ObjectRef> = match scope {
+            Scope::All if blind => return,
             Scope::All => self.statuses.iter().map(|(object, _)| *object).chain(self.wanted()).collect(),
             Scope::Objects(objects) => objects.iter().copied().collect(),
         };
         for object in looked_at {
             report.0.entry(object).or_insert(Outcome::Done);
         }
+    }
+
+    /// Keeps what came of every object, says what is new, and arranges for another try.
+    fn settle(&mut self, report: &Report) {
         let now = Instant::now();
         for (object, outcome) in &report.0 {
             match outcome {

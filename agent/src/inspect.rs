@@ -23,11 +23,7 @@ pub(crate) struct Known<'a> {
 }
 
 /// Answers with what is known now. An answer `{"error": …}` is for the asker.
-pub(crate) async fn answer(
-    question: &Question,
-    known: &Known<'_>,
-    domains: &mut Domains,
-) -> Value {
+pub(crate) async fn answer(question: &Question, known: &Known<'_>, domains: &mut Domains) -> Value {
     let Known { desired, statuses, host, .. } = *known;
     match question {
         Question::Show => show(known),
@@ -53,9 +49,11 @@ fn value(answer: &impl serde::Serialize) -> Value {
 
 /// Steps as commands, and what cannot be done now.
 pub(crate) fn plan(rehearsal: &Rehearsal) -> Value {
-    let open = rehearsal.report.0.iter().map(
-        |(object, outcome)| json!({ "object": object.to_string(), "outcome": outcome.to_string() }),
-    );
+    let open = rehearsal
+        .report
+        .0
+        .iter()
+        .map(|(object, outcome)| json!({ "object": object.to_string(), "outcome": outcome.to_string() }));
     json!({ "steps": value(&rehearsal.steps), "open": open.collect::<Vec<_>>() })
 }
 

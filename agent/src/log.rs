@@ -4,22 +4,38 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Starts logging to standard error or journald. `RUST_LOG` overrides the level of the configuration.
-pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
-    let level = if config.debug { "debug,hyper=info,netlink_proto=info" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let registry = tracing_subscriber::registry().with(filter);
-    match config.format {
-        LogFormat::Text => {
-            let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-            registry.with(layer).try_init()?;
-        }
-        LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()?,
-        LogFormat::Journald => registry.with(tracing_journald::layer()?).try_init()?,
+/// Changes the level while the program runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl Level {
+    /// Logs why, or only what. Without a subscriber there is nothing to change.
+    pub(crate) fn set(&self, debug: bool) {
+        let _ = self.0.reload(filter(debug));
     }
-    Ok(())
+}
+
+/// Starts logging to standard error or journald.
+pub(crate) fn start(config: &LogConfig) -> anyhow::Result<Level> {
+    let (filter, handle) = reload::Layer::new(filter(config.debug));
+    let writer: Box<dyn Layer<_> + Send + Sync> = match config.format {
+        LogFormat::Text => {
+            let colours = std::io::stderr().is_terminal();
+            fmt::layer().with_writer(std::io::stderr).with_ansi(colours).boxed()
+        }
+        LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
+        LogFormat::Journald => tracing_journald::layer()?.boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(writer).try_init()?;
+    Ok(Level(handle))
+}
+
+/// `RUST_LOG` overrides the level of the configuration.
+fn filter(debug: bool) -> EnvFilter {
+    let level = if debug { "debug,hyper=info,netlink_proto=info" } else { "info" };
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level))
 }

@@ -23,19 +23,22 @@ use crate::{api, inspect, log, signal};
 pub(crate) async fn run(files: &ConfigFiles) -> anyhow::Result<()> {
     let loaded = config::load(&files.files, &files.directories)?;
     let node = loaded.node;
-    log::start(&node.log)?;
+    let level = log::start(&node.log)?;
     info!(host = %node.host, version = env!("CARGO_PKG_VERSION"), "starting");
     loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
 
     let (events, inbox) = mpsc::unbounded_channel();
-    signal::watch(events.clone()).context("cannot listen to signals")?;
+    let files = files.clone();
+    signal::watch(events.clone(), move || reload(&files, &level)).context("cannot listen to signals")?;
+    raise_file_limit();
+    let handles = Handles::open().await.context("cannot talk to the kernel")?;
     let (local, desired, controller) = open(&node)?;
-    let domains = domains(&node, &events).await?;
+    let domains = domains(&node, &events, &handles)?;
     let (reports, reported) = mpsc::unbounded_channel();
     let engine = Engine::new(domains, node.host.clone(), node.audit_every, desired, inbox, reports);
 
     serve(&node.api, controller.merge(api::routes(events.clone()))).await?;
-    tokio::spawn(watch_host(events));
+    tokio::spawn(watch_host(handles, events));
     tokio::spawn(pass_on_reports(local, reported));
     engine.run(ready()).await;
     // The socket is left: the next agent takes its place, and removing it could hit that one's.
@@ -47,7 +50,8 @@ pub(crate) async fn rehearse(files: &ConfigFiles) -> anyhow::Result<serde_json::
     let node = config::load(&files.files, &files.directories)?.node;
     let (_, desired, _) = open(&node)?;
     let (events, mut inbox) = mpsc::unbounded_channel();
-    let mut domains = domains(&node, &events).await?;
+    let handles = Handles::open().await.context("cannot talk to the kernel")?;
+    let mut domains = domains(&node, &events, &handles)?;
     // The switch tells when its rows can be read; without a switch its part of the plan says so.
     let patience = node.switch.ovsdb_timeout;
     let _ = tokio::time::timeout(patience, inbox.recv()).await;
@@ -64,15 +68,18 @@ fn open(node: &NodeConfig) -> anyhow::Result<(Local, watch::Receiver<Arc<Desired
         .with_context(|| format!("cannot open the controller's state {}", node.store.display()))
 }
 
-async fn domains(node: &NodeConfig, events: &mpsc::UnboundedSender<Event>) -> anyhow::Result<Domains> {
-    let handles = Handles::open().await.context("cannot talk to the kernel")?;
+fn domains(
+    node: &NodeConfig,
+    events: &mpsc::UnboundedSender<Event>,
+    handles: &Handles,
+) -> anyhow::Result<Domains> {
     let wake = events.clone();
     // Wakes that come after the end have nobody to wake.
     let wake = move |scope| _ = wake.send(Event::Switch(scope));
     Ok(Domains {
         switch: ovs::Switch::new(node.switch.clone(), wake)?,
         dhcp: dhcp::Dhcp::new(node.dhcp.clone(), handles.clone()),
-        routers: router::Routers::new(node.router.clone(), handles),
+        routers: router::Routers::new(node.router.clone(), handles.clone()),
     })
 }
 
@@ -120,21 +127,28 @@ fn unix_listener(path: &Path) -> std::io::Result<UnixListener> {
 }
 
 /// Tells the engine of devices and namespaces for as long as the kernel tells us.
-async fn watch_host(events: mpsc::UnboundedSender<Event>) {
-    if let Err(error) = try_watch_host(&events).await {
+async fn watch_host(handles: Handles, events: mpsc::UnboundedSender<Event>) {
+    if let Err(error) = try_watch_host(&handles, &events).await {
         error!(error = %error, "changes of the kernel are no longer heard of; they are found at the next audit");
     }
 }
 
-async fn try_watch_host(events: &mpsc::UnboundedSender<Event>) -> host::Result<()> {
-    let mut monitor = Monitor::open(&Handles::open().await?).await?;
+async fn try_watch_host(handles: &Handles, events: &mpsc::UnboundedSender<Event>) -> host::Result<()> {
+    let mut monitor = Monitor::open(handles).await?;
     // What came before the monitor was open is found by looking.
     let _ = events.send(Event::Overflow);
     loop {
         let event = match monitor.next().await? {
             HostEvent::Link { name, .. } => Event::Device(name),
-            HostEvent::NamespaceGone { name } => Event::Namespace(name),
-            HostEvent::Missed => Event::Overflow,
+            HostEvent::NamespaceGone { name } => {
+                // A handle that is kept would keep the namespace and its devices alive.
+                handles.sweep();
+                Event::Namespace(name)
+            }
+            HostEvent::Missed => {
+                handles.sweep();
+                Event::Overflow
+            }
             // A device leaves this namespace when it is moved to where it belongs.
             HostEvent::LinkGone { .. } | HostEvent::Namespace { .. } => continue,
         };
@@ -147,6 +161,30 @@ async fn try_watch_host(events: &mpsc::UnboundedSender<Event>) -> host::Result<(
 async fn pass_on_reports(local: Local, mut reports: mpsc::UnboundedReceiver<Report>) {
     while let Some(report) = reports.recv().await {
         local.report(&report);
+    }
+}
+
+/// Every namespace in use costs a few descriptors; the usual limit of 1024 is for interactive programs.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        warn!(%error, "cannot raise the limit of open files; a node with many namespaces will be slower");
+    }
+}
+
+/// Takes from the configuration what may change while the agent runs.
+fn reload(files: &ConfigFiles, level: &log::Level) {
+    match config::load(&files.files, &files.directories) {
+        Ok(loaded) => {
+            level.set(loaded.node.log.debug);
+            info!(
+                debug = loaded.node.log.debug,
+                "read the configuration again; other options need a restart"
+            );
+        }
+        Err(error) => warn!(error = format!("{error:#}"), "the configuration stays as it was"),
     }
 }
 

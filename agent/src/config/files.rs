@@ -39,7 +39,7 @@ pub(crate) fn read(files: &[PathBuf], directories: &[PathBuf]) -> Result<Vec<Ent
 }
 
 fn read_one(path: &Path) -> Result<Vec<Entry>, FileError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
     ini::parse(path, &text).map_err(FileError::Syntax)
 }

@@ -131,7 +131,8 @@ name = \"quoted\"
 
     #[test]
     fn a_wrong_line_is_named() {
-        for (text, place) in [("[ovs\n", "test.conf:1"), ("\n nonsense", "test.conf:2"), ("a=b\n\nwhat", "test.conf:3")]
+        for (text, place) in
+            [("[ovs\n", "test.conf:1"), ("\n nonsense", "test.conf:2"), ("a=b\n\nwhat", "test.conf:3")]
         {
             let error = parse(Path::new("test.conf"), text).unwrap_err().to_string();
             assert!(error.starts_with(place), "{error}");

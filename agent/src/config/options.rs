@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use controller::local::record::NetworkType;
 use controller::local;
+use controller::local::record::NetworkType;
 use model::{HostName, TunnelKind};
 use ovs::DatapathType;
 
@@ -72,10 +72,9 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
         log: log(values),
         api: api(values),
         store: PathBuf::from(state).join("controller.redb"),
-        audit_every: Duration::from_secs(values.get(
-            option!("local", "audit_interval", "seconds between two looks at everything"),
-            300,
-        )),
+        audit_every: Duration::from_secs(
+            values.get(option!("local", "audit_interval", "seconds between two looks at everything"), 300),
+        ),
         local: local(values, &host, &switch),
         dhcp: dhcp(values, &host, &switch),
         router: router(values, &host),
@@ -103,11 +102,12 @@ fn api(values: &mut Values) -> ApiConfig {
         values.refuse(listen, &address.to_string(), "there is no authentication: only loopback is served");
     }
     ApiConfig {
-        socket: values.get(
-            option!("local", "api_socket", "unix socket of the HTTP API and of the commands"),
-            SOCKET.to_owned(),
-        )
-        .into(),
+        socket: values
+            .get(
+                option!("local", "api_socket", "unix socket of the HTTP API and of the commands"),
+                SOCKET.to_owned(),
+            )
+            .into(),
         listen: address,
     }
 }
@@ -124,14 +124,21 @@ fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
             .get(option!("ovs", "integration_bridge", "where every port is"), usual.integration_bridge),
         tunnel_bridge: values.get(option!("ovs", "tunnel_bridge", "where tunnels end"), usual.tunnel_bridge),
         int_peer_patch_port: values.get(
-            option!("ovs", "int_peer_patch_port", "patch port on the integration bridge to the tunnel bridge"),
+            option!(
+                "ovs",
+                "int_peer_patch_port",
+                "patch port on the integration bridge to the tunnel bridge"
+            ),
             usual.int_peer_patch_port,
         ),
         tun_peer_patch_port: values
             .get(option!("ovs", "tun_peer_patch_port", "its other end"), usual.tun_peer_patch_port),
         bridge_mappings: pairs.into_iter().map(|pair| (pair.key, pair.value)).collect(),
         datapath_type: values
-            .get(option!("ovs", "datapath_type", "system (kernel) or netdev (userspace)"), Datapath::default())
+            .get(
+                option!("ovs", "datapath_type", "system (kernel) or netdev (userspace)"),
+                Datapath::default(),
+            )
             .0,
         local_ip: values.optional::<IpAddr>(option!("ovs", "local_ip", "this node's end of its tunnels")),
         tunnel_types: types.into_iter().map(|kind| kind.0).collect(),
@@ -139,8 +146,10 @@ fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
             .get(option!("agent", "vxlan_udp_port", "UDP port of VXLAN"), usual.vxlan_udp_port),
         tunnel_csum: values
             .flag(option!("agent", "tunnel_csum", "UDP checksums on tunnels"), usual.tunnel_csum),
-        dont_fragment: values
-            .flag(option!("agent", "dont_fragment", "forbid fragments of tunnel packets"), usual.dont_fragment),
+        dont_fragment: values.flag(
+            option!("agent", "dont_fragment", "forbid fragments of tunnel packets"),
+            usual.dont_fragment,
+        ),
         dscp: values.optional(option!("agent", "dscp", "DSCP of the outer header, 0 to 63")),
         dscp_inherit: values
             .flag(option!("agent", "dscp_inherit", "copy the inner DSCP outwards"), usual.dscp_inherit),
@@ -154,8 +163,10 @@ fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
         ),
         ovs_use_veth: values
             .flag(option!("DEFAULT", "ovs_use_veth", "veth pairs for DHCP ports"), usual.ovs_use_veth),
-        ovsdb: values
-            .get(option!("ovs", "ovsdb_connection", "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT"), usual.ovsdb),
+        ovsdb: values.get(
+            option!("ovs", "ovsdb_connection", "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT"),
+            usual.ovsdb,
+        ),
         rundir: PathBuf::from(values.get(
             option!("ovs", "ovs_rundir", "folder of vswitchd's management sockets"),
             usual.rundir.display().to_string(),
@@ -192,7 +203,10 @@ fn local(values: &mut Values, host: &HostName, switch: &ovs::Config) -> local::C
     local::Config {
         tunnel_ip: switch.local_ip,
         network_type: values
-            .get(option!("local", "network_type", "what carries a network that does not say"), Carrier::default())
+            .get(
+                option!("local", "network_type", "what carries a network that does not say"),
+                Carrier::default(),
+            )
             .0,
         tunnel_keys: keys.first..=keys.last,
         vlans: ranges.into_iter().map(|range| (range.network, range.first..=range.last)).collect(),
@@ -208,17 +222,25 @@ fn dhcp(values: &mut Values, host: &HostName, switch: &ovs::Config) -> dhcp::Con
     let usual = dhcp::Config::new(host.clone());
     dhcp::Config {
         lease_seconds: values
-            .get(option!("DEFAULT", "dhcp_lease_duration", "seconds of a lease; -1: for ever"), LeaseTime::default())
+            .get(
+                option!("DEFAULT", "dhcp_lease_duration", "seconds of a lease; -1: for ever"),
+                LeaseTime::default(),
+            )
             .0,
         renewal_seconds: zero_is_none(values.get(
             option!("DEFAULT", "dhcp_renewal_time", "seconds until a lease is renewed; 0: half of it"),
             0,
         )),
         rebinding_seconds: zero_is_none(values.get(
-            option!("DEFAULT", "dhcp_rebinding_time", "seconds until any server is asked; 0: 7/8 of the lease"),
+            option!(
+                "DEFAULT",
+                "dhcp_rebinding_time",
+                "seconds until any server is asked; 0: 7/8 of the lease"
+            ),
             0,
         )),
-        dns_domain: values.get(option!("DEFAULT", "dns_domain", "domain of guests"), usual.dns_domain.clone()),
+        dns_domain: values
+            .get(option!("DEFAULT", "dns_domain", "domain of guests"), usual.dns_domain.clone()),
         isolated_metadata: values.flag(
             option!("DEFAULT", "enable_isolated_metadata", "a way to the metadata service without a router"),
             usual.isolated_metadata,
@@ -369,7 +391,9 @@ impl FromStr for VlanRange {
         let (network, range) = text.split_once(':').ok_or("not of the form network:first:last")?;
         let range: Range = range.parse()?;
         match (u16::try_from(range.first), u16::try_from(range.last)) {
-            (Ok(first), Ok(last)) if last <= 4094 => Ok(Self { network: network.trim().to_owned(), first, last }),
+            (Ok(first), Ok(last)) if last <= 4094 => {
+                Ok(Self { network: network.trim().to_owned(), first, last })
+            }
             _ => Err("a VLAN id is 1 to 4094"),
         }
     }

@@ -248,7 +248,11 @@ mod tests {
         let mut values = values("[ovs]\nmtu = big\nwhat = 1");
         assert_eq!(values.get(name("OVS", "mtu"), 1500_u32), 1500);
         let (_, errors, unknown) = values.finish();
-        assert!(errors[0].to_string().starts_with("test.conf:2: option [OVS] mtu = \"big\""), "{}", errors[0]);
+        assert!(
+            errors[0].to_string().starts_with("test.conf:2: option [OVS] mtu = \"big\""),
+            "{}",
+            errors[0]
+        );
         assert_eq!(unknown[0].0, "[ovs] what");
         assert_eq!(unknown[0].1.line, 3);
     }
