@@ -1,13 +1,16 @@
 //! Controller drivers: whatever tells the node what should exist, turned into a [`model::Desired`].
 //!
 //! A driver gives whole states, never single changes, and takes reports. There is one so far,
-//! [`local::Local`]; the one that speaks Neutron's RPC comes beside it.
+//! [`local::Local`]; the one that speaks Neutron's RPC comes beside it. [`client`] and [`cli`] are the other
+//! end of the embedded controller's API: they run in the command line program.
 
 use std::sync::Arc;
 
 use model::{Desired, Report};
 use tokio::sync::watch;
 
+pub mod cli;
+pub mod client;
 pub mod local;
 
 pub use local::Local;

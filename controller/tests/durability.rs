@@ -1,6 +1,8 @@
 //! What was acknowledged is there after a restart, however the process ended; what cannot be read is
 //! left alone.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,5 +1,7 @@
 //! The API over real sockets, asked by curl.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
 use std::path::Path;
 use std::process::Command;
 

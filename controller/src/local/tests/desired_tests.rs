@@ -48,8 +48,8 @@ fn a_router_carries_all_its_parts() {
 #[test]
 fn ports_elsewhere_are_behind_tunnels() {
     let mut bench = Bench::new();
-    bench.host("node1", json!("192.0.2.1")).unwrap();
-    bench.host("node2", json!("192.0.2.2")).unwrap();
+    bench.host("node1", &json!("192.0.2.1")).unwrap();
+    bench.host("node2", &json!("192.0.2.2")).unwrap();
     let network = bench.network(json!({})).unwrap();
     bench.subnet(json!({"network_id": network, "cidr": "10.0.0.0/24"})).unwrap();
     let at = |host: &str| json!({"network_id": network, "binding:host_id": host});
@@ -63,7 +63,7 @@ fn ports_elsewhere_are_behind_tunnels() {
     assert_eq!(remote.addresses.len(), 1);
     assert_eq!(bench.desired.floods()[&network].len(), 1);
 
-    bench.host("node2", json!("192.0.2.22")).unwrap();
+    bench.host("node2", &json!("192.0.2.22")).unwrap();
     assert_eq!(bench.desired.remote_ports()[&(network, mac)].endpoint.to_string(), "192.0.2.22");
     bench.check();
     let home = fields(json!({"binding:host_id": "node1"}));
@@ -77,7 +77,7 @@ fn ports_elsewhere_are_behind_tunnels() {
 #[test]
 fn a_mac_can_move_between_remote_ports() {
     let mut bench = Bench::new();
-    bench.host("node2", json!("192.0.2.2")).unwrap();
+    bench.host("node2", &json!("192.0.2.2")).unwrap();
     let network = bench.network(json!({})).unwrap();
     let at =
         || json!({"network_id": network, "binding:host_id": "node2", "mac_address": "02:00:00:00:00:01"});

@@ -65,7 +65,7 @@ impl Bench {
         self.change(|draft| super::floating_ips::create(draft, None, fields(body)))
     }
 
-    fn host(&mut self, name: &str, tunnel_ip: Value) -> Result<(), Fault> {
+    fn host(&mut self, name: &str, tunnel_ip: &Value) -> Result<(), Fault> {
         let body = json!({"tunnel_ip": tunnel_ip});
         self.change(|draft| super::hosts::put(draft, name.into(), fields(body)))
     }
