@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::event::Event;
@@ -31,11 +31,16 @@ async fn ask(State(events): State<mpsc::UnboundedSender<Event>>, question: Quest
     let (answer, answered) = oneshot::channel();
     let asked = events.send(Event::Question(question, answer));
     match (asked, answered.await) {
-        (Ok(()), Ok(value)) if value.get("error").is_some() => {
-            (StatusCode::NOT_FOUND, Json(value)).into_response()
-        }
-        (Ok(()), Ok(value)) => Json(value).into_response(),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": "the agent is stopping" })))
-            .into_response(),
+        (Ok(()), Ok(value)) => match value.get("error").and_then(Value::as_str) {
+            Some(error) => refuse(StatusCode::NOT_FOUND, "NotFound", error),
+            None => Json(value).into_response(),
+        },
+        _ => refuse(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the agent is stopping"),
     }
+}
+
+/// An error in the form that the rest of the API has, which is Neutron's.
+fn refuse(status: StatusCode, kind: &str, message: &str) -> Response {
+    let error = json!({ "NeutronError": { "type": kind, "message": message, "detail": "" } });
+    (status, Json(error)).into_response()
 }

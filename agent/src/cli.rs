@@ -27,8 +27,6 @@ pub(crate) enum Command {
     Run(ConfigFiles),
     /// Print every option in force, with its value and where it was set.
     Config(ConfigFiles),
-    /// Make the node as a topology file describes it. Prints the difference.
-    Apply(Apply),
     /// Print what would be done now, as commands an operator would type.
     Plan(Plan),
     /// Show the state of every object on this node.
@@ -52,6 +50,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: DhcpList,
     },
+    #[command(flatten)]
+    Controller(controller::cli::Command),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -62,16 +62,6 @@ pub(crate) struct ConfigFiles {
     /// A folder whose *.conf are read after the files.
     #[arg(long = "config-dir", value_name = "DIR")]
     pub(crate) directories: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Apply {
-    /// The topology, as YAML.
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// Print the difference and change nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,59 +1,48 @@
-//! The commands that ask a running agent, and how their answers are printed.
+//! The commands, most of which ask a running agent, and how their answers are printed.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use hyper::Method;
+use controller::client::{Client, escape};
 use serde_json::Value;
 
-use crate::cli::{Apply, Cli, Command, DhcpList, Plan, Show};
-use crate::client::request;
+use crate::cli::{Cli, Command, DhcpList, Plan, Show};
 use crate::config;
 use crate::run;
 use crate::topology::{self, Picture};
 use crate::why::Explanation;
 
-/// Carries out any command but `run`.
-pub(crate) async fn carry_out(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let ask = Asker { socket: &cli.socket, json: cli.json };
-    match &cli.command {
-        Command::Run(_) => Ok(ExitCode::SUCCESS),
+/// Carries out a command.
+pub(crate) async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
+    let ask = Asker { client: Client::new(&cli.socket), json: cli.json };
+    match cli.command {
+        Command::Run(files) => run::run(&files).await.map(|()| ExitCode::SUCCESS),
         Command::Config(files) => print_config(&config::load(&files.files, &files.directories)?, cli.json),
-        Command::Apply(apply) => ask.apply(apply).await,
-        Command::Plan(plan) => ask.plan(plan).await,
-        Command::Show(show) => ask.show(show).await,
-        Command::Why { kind, name } => ask.why(kind, name).await,
+        Command::Plan(plan) => ask.plan(&plan).await,
+        Command::Show(show) => ask.show(&show).await,
+        Command::Why { kind, name } => ask.why(&kind, &name).await,
         Command::Topology { svg } => ask.topology(svg.as_deref()).await,
-        Command::Dhcp { what } => ask.dhcp(*what).await,
+        Command::Dhcp { what } => ask.dhcp(what).await,
+        Command::Controller(command) => {
+            let output = command.run(&cli.socket).await?;
+            if cli.json {
+                return print_json(output.value());
+            }
+            print(&output.to_string());
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
-struct Asker<'a> {
-    socket: &'a Path,
+struct Asker {
+    client: Client,
     json: bool,
 }
 
-impl Asker<'_> {
+impl Asker {
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        request(self.socket, Method::GET, path, None).await
-    }
-
-    async fn apply(&self, apply: &Apply) -> anyhow::Result<ExitCode> {
-        let file = apply.file.display();
-        let text = tokio::fs::read_to_string(&apply.file)
-            .await
-            .with_context(|| format!("cannot read the topology {file}"))?;
-        let path = if apply.dry_run { "/baryon/v1/topology?dry_run=true" } else { "/baryon/v1/topology" };
-        let answer = request(self.socket, Method::PUT, path, Some(("application/yaml", text)))
-            .await
-            .with_context(|| format!("nothing was changed: {file} cannot be applied"))?;
-        if self.json {
-            return print_json(&answer);
-        }
-        let lines = answer.get("text").and_then(Value::as_str).unwrap_or_default();
-        print(if lines.is_empty() { "nothing to change\n" } else { lines });
-        Ok(ExitCode::SUCCESS)
+        Ok(self.client.get(path).await?)
     }
 
     async fn plan(&self, plan: &Plan) -> anyhow::Result<ExitCode> {
@@ -177,14 +166,6 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 fn bare(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Percent-encodes what a path segment cannot hold.
-fn escape(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 fn print_json(value: &Value) -> anyhow::Result<ExitCode> {

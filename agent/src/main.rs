@@ -4,7 +4,6 @@
 mod api;
 mod backoff;
 mod cli;
-mod client;
 mod commands;
 mod config;
 mod dirty;
@@ -25,7 +24,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    match start(&cli::Cli::parse()) {
+    match start(cli::Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
@@ -34,15 +33,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: &cli::Cli) -> anyhow::Result<ExitCode> {
+fn start(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     // Two workers: the engine decides in one task, the DHCP service of busy networks uses the other.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        match &cli.command {
-            cli::Command::Run(files) => run::run(files).await.map(|()| ExitCode::SUCCESS),
-            _ => commands::carry_out(cli).await,
-        }
-    })
+    runtime.block_on(commands::carry_out(cli))
 }
 
 #[expect(clippy::print_stderr, reason = "the one place that tells a person at a terminal of a failure")]
