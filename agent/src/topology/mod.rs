@@ -213,3 +213,75 @@ fn leg(interface: &RouterInterface, gateway: bool) -> Leg {
 fn name_or_id(name: &str, id: impl ToString) -> String {
     if name.is_empty() { id.to_string() } else { name.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(name: &str, external: bool, ports: usize) -> NetworkBox {
+        let port = |number: usize| PortBox {
+            id: format!("{name}-{number}"),
+            name: format!("<{name}&{number}>"),
+            kind: PortKind::Guest,
+            mac: "fa:16:3e:00:00:01".to_owned(),
+            addresses: vec![format!("10.0.0.{number}")],
+            floating: (number == 0).then(|| "203.0.113.9".to_owned()),
+            host: Some("node1".to_owned()),
+            state: State::Right,
+        };
+        NetworkBox {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            carrier: "vxlan 7".to_owned(),
+            external,
+            subnets: vec!["10.0.0.0/24".to_owned()],
+            ports: (0..ports).map(port).collect(),
+            state: State::Failed("no bridge".to_owned()),
+        }
+    }
+
+    fn example() -> Picture {
+        let leg = |network: &str, gateway| Leg {
+            network: network.to_owned(),
+            device: "qr-1".to_owned(),
+            addresses: vec!["10.0.0.1".to_owned()],
+            gateway,
+        };
+        Picture {
+            host: "node1".to_owned(),
+            networks: vec![network("out", true, 0), network("a", false, 7), network("b", false, 1)],
+            routers: vec![RouterBox {
+                id: "r".to_owned(),
+                name: "edge".to_owned(),
+                legs: vec![leg("out", true), leg("a", false), leg("b", false)],
+                snat: true,
+                host: None,
+                state: State::Waiting("device qg-1".to_owned()),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_terminal_shows_everything_and_why() {
+        let drawn = text::draw(&example());
+        for part in [
+            "✗ out",
+            "no bridge",
+            "… router edge",
+            "device qg-1",
+            "source NAT",
+            "⇄ 203.0.113.9",
+            "on no node",
+        ] {
+            assert!(drawn.contains(part), "{part} is missing in\n{drawn}");
+        }
+    }
+
+    #[test]
+    fn the_drawing_is_well_formed_whatever_things_are_called() {
+        let drawn = svg::draw(&example());
+        assert!(drawn.contains("&lt;a&amp;3&gt;"), "names are not escaped");
+        assert_eq!(drawn.matches("<path").count(), 3 + 8, "a line for each leg and port");
+        assert_eq!(drawn.matches("class=\"card\"").count(), 8);
+    }
+}

@@ -14,6 +14,10 @@ const GAP: usize = 16;
 const COLUMNS: usize = 5;
 const ROUTER_WIDTH: usize = 220;
 const ROUTER_HEIGHT: usize = 52;
+/// Between two lanes at the right, in which lines run down past networks to others.
+const LANE: usize = 12;
+/// More networks than this share lanes.
+const LANES: usize = 40;
 /// Vertical room that a row of routers takes, lines included.
 const ROUTER_ROW: usize = ROUTER_HEIGHT + 4 * GAP;
 
@@ -24,7 +28,9 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1b1f24}.s{font-si
 
 /// The picture as one SVG document.
 pub(crate) fn draw(picture: &Picture) -> String {
-    let width = 2 * MARGIN + COLUMNS * CARD_WIDTH + (COLUMNS - 1) * GAP;
+    let inside = picture.networks.iter().filter(|network| !network.external).count();
+    let cards = MARGIN + COLUMNS * (CARD_WIDTH + GAP);
+    let width = cards + LANE * (1 + inside.min(LANES)) + MARGIN;
     let layout = Layout::new(picture, width);
     let mut out = String::new();
     let _ = write!(
@@ -52,6 +58,7 @@ pub(crate) fn draw(picture: &Picture) -> String {
 struct Layout<'a> {
     networks: Vec<(&'a NetworkBox, usize)>,
     routers: Vec<Placed<'a>>,
+    width: usize,
     height: usize,
 }
 
@@ -82,7 +89,21 @@ impl<'a> Layout<'a> {
             networks.push((network, y));
             y += network_height(network) + 2 * GAP;
         }
-        Self { networks, routers, height: y + MARGIN }
+        Self { networks, routers, width, height: y + MARGIN }
+    }
+
+    fn inside(&self) -> impl Iterator<Item = usize> {
+        self.networks.iter().filter(|(network, _)| !network.external).map(|(_, y)| *y)
+    }
+
+    fn first_inside(&self) -> Option<usize> {
+        self.inside().next()
+    }
+
+    /// The x of the lane of the inside network at this y.
+    fn lane(&self, bar: usize) -> usize {
+        let number = self.inside().take_while(|y| *y != bar).count() % LANES;
+        self.width - MARGIN - LANE * (number + 1)
     }
 }
 
@@ -100,8 +121,17 @@ fn lines(out: &mut String, layout: &Layout<'_>, placed: &Placed<'_>) {
         // Legs leave the router side by side, so that lines to different networks do not lie on each other.
         let x = placed.x + ROUTER_WIDTH * (number + 1) / (legs + 1);
         let middle = placed.y + ROUTER_HEIGHT / 2;
-        let end = if *bar < placed.y { bar + BAR_HEIGHT } else { *bar };
-        let _ = write!(out, "<path class=\"line\" d=\"M{x} {middle}V{end}\"/>");
+        if *bar < placed.y {
+            let end = bar + BAR_HEIGHT;
+            let _ = write!(out, "<path class=\"line\" d=\"M{x} {middle}V{end}\"/>");
+        } else if layout.first_inside() == Some(*bar) {
+            let _ = write!(out, "<path class=\"line\" d=\"M{x} {middle}V{bar}\"/>");
+        } else {
+            // Other networks lie between: around their ports, in the network's own lane.
+            let turn = placed.y + ROUTER_HEIGHT + GAP / 2 + 5 * (number % 6);
+            let lane = layout.lane(*bar);
+            let _ = write!(out, "<path class=\"line\" d=\"M{x} {middle}V{turn}H{lane}V{bar}\"/>");
+        }
     }
 }
 
