@@ -33,6 +33,8 @@ pub enum StoreError {
     Newer { path: PathBuf, found: u64 },
     #[error("the store {} is not one of ours: it has no format number", path.display())]
     Foreign { path: PathBuf },
+    #[error("the store {} is damaged; it was left as it is", path.display())]
+    Damaged { path: PathBuf },
     #[error("row {row} of the store {} cannot be read", path.display())]
     Row { row: String, path: PathBuf, source: serde_json::Error },
     #[error("record {key:?} cannot be written as JSON")]
@@ -50,7 +52,15 @@ pub struct Store {
 
 impl Store {
     /// Opens the file, or makes it, and reads everything.
+    ///
+    /// The storage library has assertions on pages that it takes to be whole, so a damaged file can
+    /// end in a panic there: caught here, once, where nothing has begun that could be left half done.
     pub fn open(path: &Path) -> Result<(Self, State), StoreError> {
+        let damaged = |_| Err(StoreError::Damaged { path: path.to_owned() });
+        std::panic::catch_unwind(|| Self::open_sound(path)).unwrap_or_else(damaged)
+    }
+
+    fn open_sound(path: &Path) -> Result<(Self, State), StoreError> {
         if path.exists() {
             look(path)?;
         } else {
