@@ -51,7 +51,7 @@ pub(crate) enum Command {
         what: DhcpList,
     },
     #[command(flatten)]
-    Controller(controller::cli::Command),
+    Controller(Box<controller::cli::Command>),
 }
 
 #[derive(Debug, Clone, Args)]

@@ -142,7 +142,7 @@ fn network_box(desired: &Desired, statuses: &Statuses, network: &Network) -> Net
     ports.sort_by(|a, b| (a.kind, &a.name, &a.id).cmp(&(b.kind, &b.name, &b.id)));
     NetworkBox {
         id: network.id.to_string(),
-        name: name_or_id(&network.name, network.id),
+        name: name_or_id(&network.name, &network.id),
         carrier: carrier.collect::<Vec<_>>().join(", "),
         external: network.external,
         subnets: desired.subnets_of(network.id).map(|subnet| subnet.cidr.to_string()).collect(),
@@ -160,7 +160,7 @@ fn port_box(desired: &Desired, statuses: &Statuses, port: &Port) -> Option<PortB
     };
     let name = match kind {
         PortKind::Dhcp => "dhcp".to_owned(),
-        PortKind::Guest => name_or_id(&port.name, port.id),
+        PortKind::Guest => name_or_id(&port.name, &port.id),
     };
     Some(PortBox {
         id: port.id.to_string(),
@@ -188,7 +188,7 @@ fn router_box(statuses: &Statuses, router: &Router) -> RouterBox {
     let way_out = gateway.map(|gateway| leg(&gateway.interface, true));
     RouterBox {
         id: router.id.to_string(),
-        name: name_or_id(&router.name, router.id),
+        name: name_or_id(&router.name, &router.id),
         legs: way_out.into_iter().chain(router.interfaces.iter().map(|port| leg(port, false))).collect(),
         snat: gateway.is_some_and(|gateway| gateway.enable_snat),
         host: router.host.as_ref().map(ToString::to_string),
@@ -210,7 +210,7 @@ fn leg(interface: &RouterInterface, gateway: bool) -> Leg {
     }
 }
 
-fn name_or_id(name: &str, id: impl ToString) -> String {
+fn name_or_id(name: &str, id: &dyn std::fmt::Display) -> String {
     if name.is_empty() { id.to_string() } else { name.to_owned() }
 }
 
