@@ -42,8 +42,6 @@ pub enum LinkError {
 pub enum ApplyError {
     #[error("changing rows of the switch's database")]
     Rows(#[source] std::sync::Arc<ovsdb::Error>),
-    #[error("changing {what}, which was gone by then")]
-    Vanished { what: String },
     #[error("changing flows of bridge {bridge}: {flow}")]
     Flow {
         bridge: String,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use model::Scope;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, trace, warn};
+use tracing::{info, trace};
 
 use crate::error::Error;
 use crate::links::{Links, Wake};
@@ -84,7 +84,7 @@ impl Follower {
             }
             Event::Disconnected { why } => {
                 if !matches!(self.state, State::Away(_)) {
-                    warn!(error = &*why as &dyn std::error::Error, "the switch's database is away");
+                    // The client has said so in the log, and the next look at the switch reports it.
                     (self.wake)(Scope::All);
                 }
                 self.state = State::Away(why);
@@ -100,9 +100,13 @@ impl Follower {
     /// The rows that changed while there was no connection come in one event right behind; they are
     /// taken up here, so that nobody sees the rows of before.
     fn connected(&mut self) {
-        if let Some(Some(Event::Changed(changes))) = self.events.next().now_or_never() {
-            let changes = self.rows.follow(&changes);
-            self.nudge(&changes);
+        match self.events.next().now_or_never().flatten() {
+            Some(Event::Changed(changes)) => {
+                let changes = self.rows.follow(&changes);
+                self.nudge(&changes);
+            }
+            Some(other) => return self.handle(other),
+            None => {}
         }
         info!(rows = ?self.rows, "connected to the switch's database");
         self.state = State::Connected;

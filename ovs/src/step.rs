@@ -81,6 +81,8 @@ pub struct InterfaceChange {
     /// Replaces all options.
     pub options: Option<Texts>,
     pub mtu: Option<u32>,
+    /// `external_ids:attached-mac`
+    pub mac: Option<Mac>,
 }
 
 /// The keys of `Port.other_config` that are ours (and Neutron's).
@@ -199,6 +201,9 @@ impl fmt::Display for InterfaceChange {
         }
         if let Some(mtu) = self.mtu {
             write!(f, " mtu_request={mtu}")?;
+        }
+        if let Some(mac) = self.mac {
+            write!(f, " external_ids:attached-mac={mac}")?;
         }
         Ok(())
     }

@@ -2,11 +2,14 @@
 //! agent finds nothing, what is foreign stays, an incomplete picture takes nothing away, and looking only
 //! at what changed leads to the same as looking at everything.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test ends where it goes wrong
+
 #[allow(dead_code, unreachable_pub)]
 mod simulate;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use model::{
     AddressPair, Binding, Desired, FixedIp, Mac, Network, NetworkId, Port, PortId, RemotePort, Role, Scope,
@@ -293,4 +296,54 @@ fn keys(switch: &Simulated) -> BTreeSet<String> {
         keys.extend(switch.actual.rows.ports_of(bridge).map(|port| format!("{bridge} {}", port.name)));
     }
     keys
+}
+
+/// The time of one pass over one port that changes, with that many ports on the node; the best of many.
+fn time_of_one_port(ports: u16) -> Duration {
+    let mut switch = node();
+    let mut desired = Will { guests: Vec::new(), remote: Vec::new(), floods: Vec::new() }.desired();
+    let id = |number: u16| PortId(Uuid::from_u128((0xb000_0000 + u128::from(number)) << 96));
+    let guest = |number: u16, last: u8| {
+        let guest = Guest {
+            id: last,
+            network: (number % 3) as u8,
+            owner: "compute:nova",
+            here: true,
+            failed: false,
+            admin_up: true,
+            port_security: true,
+            pair: None,
+            plugged: true,
+        };
+        Port { id: id(number), ..guest.port() }
+    };
+    for number in 0..ports {
+        desired.set_port(guest(number, 1));
+        let name = model::names::tap(id(number));
+        let port = PortRow { name: name.clone(), ..PortRow::default() };
+        let mac = Some("02:00:00:00:00:01".to_owned());
+        let interface = InterfaceRow { name, port: Some(id(number)), mac, ..InterfaceRow::default() };
+        switch.add_port("br-int", port, interface);
+    }
+    switch.converge(&desired, &Scope::All);
+    let one = Scope::Objects([model::ObjectRef::Port(id(ports / 2))].into());
+    let run = |last: u8| {
+        desired.set_port(guest(ports / 2, last));
+        let wanted = desired.clone();
+        let begun = Instant::now();
+        let plan = switch.plan(&wanted, &one);
+        plan.steps.iter().for_each(|planned| switch.apply(&planned.step));
+        let took = begun.elapsed();
+        assert!(!plan.is_empty());
+        took
+    };
+    (2..=100).map(run).min().unwrap_or_default()
+}
+
+#[test]
+fn a_change_of_one_port_costs_the_same_however_many_there_are() {
+    let (few, many) = (time_of_one_port(10), time_of_one_port(3_000));
+    println!("10 ports: {few:?}, 3000 ports: {many:?}");
+    // A walk over all ports would make it hundreds of times as long.
+    assert!(many < few * 4, "10 ports: {few:?}, 3000 ports: {many:?}");
 }

@@ -140,7 +140,9 @@ fn set_interface(change: &InterfaceChange) -> Vec<Operation> {
     if let Some(mtu) = change.mtu {
         columns = columns.with("mtu_request", Some(mtu));
     }
-    write("Interface", &Condition::uuid(change.interface), columns, Vec::new())
+    let mac = change.mac.map(|mac| [("attached-mac".to_owned(), mac.to_string())].into());
+    let mutations = mac.map_or_else(Vec::new, |mac| replace_keys("external_ids", &mac));
+    write("Interface", &Condition::uuid(change.interface), columns, mutations)
 }
 
 fn write(table: &str, row: &Condition, columns: Columns, mutations: Vec<Mutation>) -> Vec<Operation> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{ObjectRef, Planned, Report};
+use model::{ObjectRef, Outcome, Planned, Report};
 use tracing::warn;
 
 use super::operations::{must_count, operations};
@@ -79,14 +79,14 @@ fn fail_all(steps: &[&Planned<Step>], error: &ApplyError, report: &mut Report) {
     steps.iter().for_each(|planned| fail(report, planned.object, error));
 }
 
-/// A row that nothing was done to was gone: its object is looked at again when its row comes back.
+/// A row that nothing was done to was gone. That it went has woken its object already.
 fn count(batch: &Batch, steps: &[&Planned<Step>], results: &[OpResult], report: &mut Report) {
     for (result, step) in results.iter().zip(&batch.steps) {
         let Some(planned) = steps.get(*step) else { continue };
         if result.count() == Some(0)
             && let Some(what) = must_count(&planned.step)
         {
-            fail(report, planned.object, &ApplyError::Vanished { what });
+            report.add(planned.object, Outcome::Waiting { on: format!("{what}, which has just gone") });
         }
     }
 }

@@ -22,7 +22,7 @@ use model::{Mac, NetworkId, ObjectRef, Plan, PortId, Scope, Stage};
 use crate::observe::Actual;
 use crate::pipeline::cookies::ObjectHash;
 use crate::pipeline::{self, FlowSet};
-use crate::rows::{Ofport, PortRow};
+use crate::rows::{InterfaceRow, Ofport, PortRow};
 use crate::spec::{Owner, Spec};
 use crate::step::Step;
 
@@ -144,7 +144,7 @@ impl Planner<'_> {
 
     fn object_of(&self, port: &PortRow) -> ObjectRef {
         let interface = port.interfaces.first().and_then(|uuid| self.have.rows.interface_by_uuid(*uuid));
-        let endpoint = interface.and_then(|interface| interface.remote()).map(ObjectRef::Endpoint);
+        let endpoint = interface.and_then(InterfaceRow::remote).map(ObjectRef::Endpoint);
         let plugged = interface.and_then(|interface| interface.port).map(ObjectRef::Port);
         plugged.or(endpoint).unwrap_or(ObjectRef::Node)
     }

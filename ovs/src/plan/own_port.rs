@@ -58,7 +58,7 @@ impl Planner<'_> {
         let right =
             same_port && plug.interface.kind == wanted.kind && plug.bridge.name == self.want.node.integration;
         if right {
-            self.resize(wanted, plug);
+            self.change_interface(wanted, plug);
             self.plug(wanted.spec, plug, flows);
         } else if is_ours(plug.port) && (same_port || !self.is_wanted_elsewhere(plug)) {
             self.remove_port(object, plug.port);
@@ -80,15 +80,18 @@ impl Planner<'_> {
         })
     }
 
-    fn resize(&mut self, wanted: &Wanted<'_>, plug: Plug<'_>) {
-        if wanted.mtu.is_some() && plug.interface.mtu_request != wanted.mtu {
-            let change = InterfaceChange {
-                interface: plug.interface.uuid,
-                name: plug.interface.name.clone(),
-                kind: None,
-                options: None,
-                mtu: wanted.mtu,
-            };
+    fn change_interface(&mut self, wanted: &Wanted<'_>, plug: Plug<'_>) {
+        let row = plug.interface;
+        let mac = wanted.spec.mac;
+        let change = InterfaceChange {
+            interface: row.uuid,
+            name: row.name.clone(),
+            kind: None,
+            options: None,
+            mtu: wanted.mtu.filter(|mtu| row.mtu_request != Some(*mtu)),
+            mac: (row.mac != Some(mac.to_string())).then_some(mac),
+        };
+        if change.mtu.is_some() || change.mac.is_some() {
             self.plan.push(Stage::AddPorts, ObjectRef::Port(wanted.spec.id), Step::SetInterface(change));
         }
     }

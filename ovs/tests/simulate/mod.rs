@@ -214,6 +214,7 @@ impl Simulated {
             row.options.clone_from(options);
         }
         row.mtu_request = change.mtu.or(row.mtu_request);
+        row.mac = change.mac.map(|mac| mac.to_string()).or(row.mac);
         rows.set_interface(row.uuid, Some(row));
     }
 }

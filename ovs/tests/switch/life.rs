@@ -5,7 +5,7 @@ use model::Scope;
 use super::engine::Engine;
 use super::golden;
 use super::node::{Node, until};
-use super::will::{config, everything, plug_everything, tap};
+use super::will::{complete, config, everything, plug_everything, tap};
 
 const BRIDGES: [&str; 3] = ["br-int", "br-tun", "br-ex"];
 
@@ -104,4 +104,22 @@ async fn a_bridge_that_is_made_again_is_set_up_again() {
     plug_everything(&node);
     engine.until_done().await;
     assert_eq!(flows(&node), before);
+}
+
+#[tokio::test]
+async fn bridges_with_one_datapath_id_get_two() {
+    let node = Node::start();
+    let same = "datapath_type=netdev other_config:datapath-id=0000aabbccddeeff";
+    node.vsctl(&format!("add-br br-a -- set Bridge br-a {same} -- add-br br-b -- set Bridge br-b {same}"));
+    let mappings =
+        [("a", "br-a"), ("b", "br-b")].map(|(network, bridge)| (network.to_owned(), bridge.to_owned()));
+    let config = ovs::Config { bridge_mappings: mappings.into(), ..config(&node) };
+    let mut engine = Engine::start(&config, &complete());
+    engine.until_done().await;
+    until("the second has its own", || node.get("Bridge", "br-b", "datapath_id") == "0001aabbccddeeff");
+    assert_eq!(node.get("Bridge", "br-a", "datapath_id"), "0000aabbccddeeff");
+    engine.until_done().await;
+    engine.steps.clear();
+    engine.pass(&Scope::All).await;
+    assert_eq!(engine.steps, [""; 0]);
 }

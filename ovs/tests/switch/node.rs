@@ -103,6 +103,13 @@ impl Node {
         ));
     }
 
+    /// `ip` in the namespace of the switch.
+    pub(crate) fn ip(&self, words: &str) {
+        let pid = self.vswitchd.as_ref().map_or(0, Child::id).to_string();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        self.run("nsenter", &[&["-t", &pid, "-n", "ip"], words.as_slice()].concat());
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"] {

@@ -183,3 +183,22 @@ async fn a_network_that_cannot_be_carried_fails_alone() {
     let why = engine.outcome(ObjectRef::Network(network_id(2)));
     assert!(why.contains("physical network public has no bridge on this node"), "{why}");
 }
+
+/// The switch's row is made first; the pair is made by whoever owns the service.
+#[tokio::test]
+async fn a_veth_pair_is_taken_up_when_it_comes() {
+    let node = Node::start();
+    let mut desired = complete();
+    desired.set_network(network(1, vxlan(100)));
+    desired.set_port(service(11, 1, vxlan(100), "network:dhcp"));
+    let config = ovs::Config { bridge_mappings: [].into(), ovs_use_veth: true, ..config(&node) };
+    let mut engine = Engine::start(&config, &desired);
+    let object = ObjectRef::Port(port_id(11));
+    engine.until("the device is missed", |engine| engine.outcome(object).contains("No such device")).await;
+    node.ip(&format!("link add {} type veth peer name ns-b000000b-00", tap(11)));
+    engine.until_done().await;
+    assert_eq!(node.get("Port", &tap(11), "tag"), "1");
+    assert_eq!(node.get("Port", &tap(11), "external_ids:baryon-owner"), "dhcp");
+    engine.want(|desired| desired.drop_port(port_id(11)));
+    engine.until("the row is gone", |_| !node.vsctl("list-ports br-int").contains(&tap(11))).await;
+}
