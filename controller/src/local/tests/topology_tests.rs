@@ -215,3 +215,69 @@ fn a_router_can_have_a_named_port() {
     assert_eq!(router.routes.len(), 1);
     bench.refuses(&file.replace("network: n,", "network: n, device_owner: x,"), "device_owner");
 }
+
+/// What can be done to a line of a file.
+fn spoiled(text: &str, spoils: &[(usize, u8, usize)]) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let values = [
+        "0.0.0.0/0",
+        "::/0",
+        "10.0.1.0/31",
+        "10.0.1.255/32",
+        "2001:db8::/64",
+        "null",
+        "[]",
+        "{}",
+        "-1",
+        "4294967296",
+        "\"\"",
+        "&a [*a]",
+        "!!binary x",
+        "1e999",
+        "255.255.255.255",
+        "ff:ff:ff:ff:ff:ff",
+        "slaac",
+        "gre",
+        "local",
+        "~",
+    ];
+    for (at, what, with) in spoils {
+        let count = lines.len().max(1);
+        let at = at % count;
+        let other = lines.get(with % count).cloned().unwrap_or_default();
+        let Some(line) = lines.get_mut(at) else { continue };
+        match what % 6 {
+            0 => *line = other,
+            1 => line.insert_str(0, "  "),
+            2 => _ = lines.remove(at),
+            3 => lines.insert(at, other),
+            4 => {
+                if let Some((key, _)) = line.clone().split_once(": ") {
+                    *line = format!("{key}: {}", values[with % values.len()]);
+                }
+            }
+            _ => *line = line.chars().rev().collect(),
+        }
+    }
+    lines.join("\n")
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 512, ..Default::default() })]
+
+    /// However a file is spoiled: it is refused and nothing has changed, or it is applied and then
+    /// there is nothing left to do.
+    #[test]
+    fn spoiled_files_do_no_harm(
+        spoils in proptest::collection::vec((0usize..80, proptest::num::u8::ANY, 0usize..80), 1..6),
+    ) {
+        let mut bench = Bench::new();
+        bench.apply(&example()).unwrap();
+        let file = spoiled(&example(), &spoils);
+        let before = bench.desired.clone();
+        match bench.apply(&file) {
+            Ok(_) => assert!(bench.apply(&file).unwrap().is_empty(), "{file}"),
+            Err(_) => assert!(bench.desired == before),
+        }
+    }
+}
