@@ -40,6 +40,19 @@ fn the_example_is_applied_once() {
     assert!(bench.kinds().is_empty());
 }
 
+/// What the document shows is a file that can be applied.
+#[test]
+fn the_document_is_right() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/topology-file.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = document.split_once("```yaml\n").unwrap();
+    let (file, _) = rest.split_once("```").unwrap();
+    let mut bench = Bench::new();
+    bench.apply(file).unwrap();
+    assert!(bench.apply(file).unwrap().is_empty());
+    assert_eq!(bench.desired.remote_ports().len(), 1);
+}
+
 #[test]
 fn two_nodes_agree_without_speaking() {
     let mut one = Bench::new();
