@@ -229,6 +229,35 @@ fn a_router_can_have_a_named_port() {
     bench.refuses(&file.replace("network: n,", "network: n, device_owner: x,"), "device_owner");
 }
 
+/// Two nodes with the same file: what is a port on one is behind the tunnel on the other.
+#[test]
+fn two_nodes_complete_each_other() {
+    let file = example()
+        .replace("version: 1\n", "version: 1\ndefault_host: node1\nhosts: [{name: node1, tunnel_ip: 192.0.2.1}, {name: node2, tunnel_ip: 192.0.2.2}]\n")
+        .replace("device_id: guest-blue-2\n", "device_id: guest-blue-2\n    binding:host_id: node2\n");
+    let mut one = Bench::new();
+    let mut other = Bench::new();
+    other.config.host = "node2".into();
+    other.config.tunnel_ip = Some("192.0.2.2".parse().unwrap());
+    one.apply(&file).unwrap();
+    other.apply(&file).unwrap();
+    assert_eq!(one.desired.ports(), other.desired.ports());
+    assert_eq!(one.desired.routers(), other.desired.routers());
+    let macs = |bench: &Bench| -> Vec<String> {
+        let mut macs: Vec<_> = bench.desired.remote_ports().keys().map(|(_, mac)| mac.to_string()).collect();
+        macs.sort();
+        macs
+    };
+    assert_eq!(macs(&one).len(), 1);
+    // On node1: two guests, two DHCP ports, two interfaces. Its gateway is on no tunnel network.
+    assert_eq!(macs(&other).len(), 6);
+    assert!(macs(&one).iter().all(|mac| !macs(&other).contains(mac)));
+    let blue = |bench: &Bench| bench.desired.floods().len();
+    assert_eq!((blue(&one), blue(&other)), (1, 2));
+    let said = other.apply(&file.replace("192.0.2.2}", "192.0.2.9}")).unwrap_err().to_string();
+    assert!(said.contains("hosts node2 (line 10).tunnel_ip"), "{said}");
+}
+
 /// What can be done to a line of a file.
 fn spoiled(text: &str, spoils: &[(usize, u8, usize)]) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
