@@ -5,15 +5,15 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
+use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, Tuple};
 use netlink_packet_netfilter::{
-    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily, NetfilterSubsystem,
+    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
 use nix::errno::Errno;
+use rtnetlink::packet_core::{NLM_F_ACK, Nla};
 
-use crate::netlink::transport::{
-    ACKNOWLEDGE, Cause, DUMP, Encoded, Transport, attribute, attributes, read_address,
-};
+use crate::netlink::cause::Cause;
+use crate::netlink::channel::{self, Netfilter};
 use crate::{Netlink, Result};
 
 /// Which entries are meant.
@@ -25,15 +25,9 @@ pub enum Selector {
     ReplyDestination(IpAddr),
 }
 
-/// `IPCTNL_MSG_CT_GET` and others of linux/netfilter/nfnetlink_conntrack.h
-const GET: u8 = 1;
-const DELETE: u8 = 2;
-const ORIGINAL: u16 = 1;
-const REPLY: u16 = 2;
+/// `CTA_ID` and `CTA_ZONE` of linux/netfilter/nfnetlink_conntrack.h
 const ID: u16 = 12;
 const ZONE: u16 = 18;
-/// Within a direction.
-const ADDRESSES: u16 = 1;
 
 impl Netlink {
     /// Deletes the entries, of any zone, that one of the selectors means; gives how many there were.
@@ -41,21 +35,22 @@ impl Netlink {
         if selectors.is_empty() {
             return Ok(0);
         }
-        self.netfilter("conntrack -D", move |transport| delete(transport, &selectors)).await
+        self.netfilter("conntrack -D", |handle| delete(handle, selectors)).await
     }
 }
 
-fn delete(transport: &mut Transport, selectors: &[Selector]) -> std::result::Result<usize, Cause> {
-    let all = message(NetfilterProtoFamily::Unspec, GET, Vec::new());
-    let chosen = transport.dump(&Encoded::new(all, DUMP), |chosen: &mut Vec<Encoded>, _, payload| {
-        if selectors.iter().any(|selector| selector.means(payload).unwrap_or(false)) {
-            chosen.extend(deletion(payload));
+async fn delete(mut handle: Netfilter, selectors: Vec<Selector>) -> std::result::Result<usize, Cause> {
+    let all = message(NetfilterProtoFamily::Unspec, ConntrackMessage::Get(Vec::new()));
+    let mut started = Vec::new();
+    for entry in channel::dump(&mut handle, all).await? {
+        if selectors.iter().any(|selector| selector.means(&entry)) {
+            started.push(channel::start(&mut handle, deletion(&entry), NLM_F_ACK)?);
         }
-    })?;
+    }
     let mut count = 0;
-    for result in transport.transact(&chosen) {
-        match result {
-            Ok(()) => count += 1,
+    for answers in started {
+        match channel::finish(answers).await {
+            Ok(_) => count += 1,
             // It ended by itself meanwhile.
             Err(Cause::Refused { errno: Errno::ENOENT, .. }) => {}
             Err(cause) => return Err(cause),
@@ -66,36 +61,43 @@ fn delete(transport: &mut Transport, selectors: &[Selector]) -> std::result::Res
 
 impl Selector {
     /// Whether an entry, as dumped, is meant.
-    fn means(self, payload: &[u8]) -> Option<bool> {
-        let (direction, destination, address) = match self {
-            Self::OriginalSource(address) => (ORIGINAL, false, address),
-            Self::OriginalDestination(address) => (ORIGINAL, true, address),
-            Self::ReplySource(address) => (REPLY, false, address),
-            Self::ReplyDestination(address) => (REPLY, true, address),
-        };
-        // Sources are the attributes 1 (IPv4) and 3 (IPv6), destinations 2 and 4.
-        let kind = if address.is_ipv4() { 1 } else { 3 } + u16::from(destination);
-        let addresses = attribute(attribute(payload.get(4..)?, direction)?, ADDRESSES)?;
-        Some(read_address(attribute(addresses, kind)?)? == address)
+    fn means(self, entry: &NetfilterMessage) -> bool {
+        attributes(entry).iter().any(|attribute| match (self, attribute) {
+            (Self::OriginalSource(address), ConntrackAttribute::CtaTupleOrig(tuples))
+            | (Self::ReplySource(address), ConntrackAttribute::CtaTupleReply(tuples)) => {
+                holds(tuples, &IPTuple::SourceAddress(address))
+            }
+            (Self::OriginalDestination(address), ConntrackAttribute::CtaTupleOrig(tuples))
+            | (Self::ReplyDestination(address), ConntrackAttribute::CtaTupleReply(tuples)) => {
+                holds(tuples, &IPTuple::DestinationAddress(address))
+            }
+            _ => false,
+        })
     }
+}
+
+fn attributes(entry: &NetfilterMessage) -> &[ConntrackAttribute] {
+    match &entry.inner {
+        NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) => attributes,
+        _ => &[],
+    }
+}
+
+fn holds(tuples: &[Tuple], wanted: &IPTuple) -> bool {
+    tuples.iter().any(|tuple| matches!(tuple, Tuple::Ip(addresses) if addresses.contains(wanted)))
 }
 
 /// The request that deletes exactly this entry. The id keeps it from hitting a new connection of the same
 /// addresses and ports.
-fn deletion(payload: &[u8]) -> Option<Encoded> {
-    let family = NetfilterProtoFamily::from(*payload.first()?);
-    let echoed = attributes(payload.get(4..)?)
-        .filter_map(|(kind, value)| match kind {
-            ORIGINAL => Some(DefaultNla::new(kind | NLA_F_NESTED, value.to_vec())),
-            ID | ZONE => Some(DefaultNla::new(kind, value.to_vec())),
-            _ => None,
-        })
-        .collect();
-    Some(Encoded::new(message(family, DELETE, echoed), ACKNOWLEDGE))
+fn deletion(entry: &NetfilterMessage) -> NetfilterMessage {
+    let echoed = attributes(entry).iter().filter(|attribute| match attribute {
+        ConntrackAttribute::CtaTupleOrig(_) => true,
+        ConntrackAttribute::Other(other) => matches!(other.kind(), ID | ZONE),
+        _ => false,
+    });
+    message(entry.header.family, ConntrackMessage::Delete(echoed.cloned().collect()))
 }
 
-fn message(family: NetfilterProtoFamily, message_type: u8, attributes: Vec<DefaultNla>) -> NetfilterMessage {
-    let subsys = NetfilterSubsystem::Conntrack;
-    let inner = NetfilterMessageInner::Other { subsys, message_type, attributes };
-    NetfilterMessage::new(NetfilterHeader::new(family, 0, 0), inner)
+fn message(family: NetfilterProtoFamily, message: ConntrackMessage) -> NetfilterMessage {
+    NetfilterMessage::new(NetfilterHeader::new(family, 0, 0), message)
 }

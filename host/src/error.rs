@@ -5,7 +5,7 @@ use std::io;
 
 use nix::errno::Errno;
 
-use crate::netlink::transport::Cause;
+use crate::netlink::cause::Cause;
 
 /// A deed that failed.
 #[derive(Debug, thiserror::Error)]

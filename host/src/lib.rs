@@ -36,11 +36,11 @@ pub use error::Error;
 pub use handles::Handles;
 pub use netlink::Netlink;
 pub use netlink::address::{Address, AddressScope};
+pub use netlink::cause::Cause;
 pub use netlink::link::Link;
 pub use netlink::request::Request;
 pub use netlink::route::{Hop, Route, RouteProtocol};
 pub use netlink::state::NamespaceState;
-pub use netlink::transport::Cause;
 pub use netns::Namespace;
 
 /// The result of a deed of this crate.

@@ -3,29 +3,31 @@
 //! them when there are too many and then says so ([`HostEvent::Missed`]).
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
-use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use futures::StreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 use nix::sys::socket::{setsockopt, sockopt};
+use rtnetlink::MulticastGroup;
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::proto::Connection;
+use rtnetlink::sys::{AsyncSocket, SocketAddr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::runtime;
+use tokio::task::unconstrained;
 
 use crate::netlink::link;
-use crate::netlink::transport::Messages;
 use crate::thread::watch;
 use crate::{Error, Handles, Result, netns};
 
 /// Room for the events of about a thousand links that come at once.
 const BUFFER: usize = 4 << 20;
-const READ: usize = 64 << 10;
-/// `RTNLGRP_LINK` of linux/rtnetlink.h, as a bit.
-const LINK_GROUP: u32 = 1;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub enum HostEvent {
 /// A watch over the node. It holds what has not been asked for yet.
 #[derive(Debug)]
 pub struct Monitor {
-    links: AsyncFd<LinkSocket>,
+    links: Links,
     names: AsyncFd<Names>,
     waiting: VecDeque<HostEvent>,
 }
@@ -54,8 +56,12 @@ impl Monitor {
     /// Begins to watch. What happened before is not told: look once after this.
     pub async fn open(handles: &Handles) -> Result<Self> {
         let failed = |source| Error::Watch { deed: "watch links", source };
-        let links = handles.root().namespace().run(LinkSocket::open).await?.map_err(failed)?;
-        let links = watch(links, Interest::READABLE).map_err(failed)?;
+        let runtime = runtime::Handle::current();
+        let open = move || {
+            let _entered = runtime.enter();
+            Links::open()
+        };
+        let links = handles.root().namespace().run(open).await?.map_err(failed)?;
         let failed = |source| Error::Watch { deed: "watch /run/netns", source };
         let names = Names::open().map_err(failed)?;
         let names = watch(names, Interest::READABLE).map_err(failed)?;
@@ -68,75 +74,69 @@ impl Monitor {
             if let Some(event) = self.waiting.pop_front() {
                 return Ok(event);
             }
-            let links = self.links.async_io(Interest::READABLE, LinkSocket::read);
             let names = self.names.async_io(Interest::READABLE, Names::read);
-            let events = tokio::select! {
-                events = links => events.map_err(|source| Error::Watch { deed: "hear of links", source }),
-                events = names => events.map_err(|source| Error::Watch { deed: "hear of namespaces", source }),
-            };
-            self.waiting.extend(events?);
+            tokio::select! {
+                event = self.links.next() => {
+                    let event = event.map_err(|source| Error::Watch { deed: "hear of links", source })?;
+                    self.waiting.extend(event);
+                }
+                events = names => {
+                    let failed = |source| Error::Watch { deed: "hear of namespaces", source };
+                    self.waiting.extend(events.map_err(failed)?);
+                }
+            }
         }
     }
 }
 
-struct LinkSocket {
-    socket: Socket,
-    /// Events were lost. From then on the kernel drops all events, without saying so again, until the socket
-    /// has been read empty: only a look after that sees everything.
-    lossy: AtomicBool,
+/// A socket that hears of links. Nobody reads it but [`Links::next`], so that events which nobody asks for
+/// stay in the kernel, which drops them when there are too many, and not in our memory.
+struct Links {
+    connection: Connection<RouteNetlinkMessage>,
+    events: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
 }
 
-impl LinkSocket {
+impl Links {
     fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        let (mut connection, _handle, events) = rtnetlink::new_multicast_connection(&[MulticastGroup::Link])?;
+        let socket = connection.socket_mut().socket_mut();
         // Beyond the limit of ordinary users; without the right to that, the limit has to do.
-        if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
-            setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
+        if setsockopt(socket, sockopt::RcvBufForce, &BUFFER).is_err() {
+            setsockopt(socket, sockopt::RcvBuf, &BUFFER)?;
         }
-        socket.set_non_blocking(true)?;
-        socket.bind(&SocketAddr::new(0, LINK_GROUP))?;
-        Ok(Self { socket, lossy: AtomicBool::new(false) })
+        Ok(Self { connection, events })
     }
 
-    fn read(&self) -> io::Result<Vec<HostEvent>> {
-        let mut buffer = Vec::with_capacity(READ);
-        match self.socket.recv(&mut buffer, 0) {
-            Ok(_) if self.lossy.load(Ordering::Relaxed) => Ok(Vec::new()),
-            Ok(_) => {
-                let messages = Messages(&buffer).flatten();
-                Ok(messages.filter_map(|message| event(message.kind, message.payload)).collect())
-            }
-            Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
-                self.lossy.store(true, Ordering::Relaxed);
-                Ok(Vec::new())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let lossy = self.lossy.swap(false, Ordering::Relaxed);
-                if lossy { Ok(vec![HostEvent::Missed]) } else { Err(error) }
-            }
-            Err(error) => Err(error),
+    /// The next message, which need not be an event.
+    async fn next(&mut self) -> io::Result<Option<HostEvent>> {
+        tokio::select! {
+            biased;
+            Some((message, _)) = self.events.next() => Ok(event(message.payload)),
+            // Read empty, however long that takes: see `event`.
+            () = unconstrained(&mut self.connection) => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
 }
 
-fn event(kind: u16, payload: &[u8]) -> Option<HostEvent> {
-    let link = link::read(payload)?;
-    match kind {
-        link::NEW_LINK => Some(HostEvent::Link { name: link.name, index: link.index }),
-        link::DELETED_LINK => Some(HostEvent::LinkGone { name: link.name, index: link.index }),
+fn event(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<HostEvent> {
+    match payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
+            link::read(&message).map(|link| HostEvent::Link { name: link.name, index: link.index })
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(message)) => {
+            link::read(&message).map(|link| HostEvent::LinkGone { name: link.name, index: link.index })
+        }
+        // Events were lost. The kernel goes on dropping them, without saying so again, until the socket has
+        // been read empty; the connection has done that before it hands this on, so that a look from now on
+        // sees everything.
+        NetlinkPayload::Overrun(_) => Some(HostEvent::Missed),
         _ => None,
     }
 }
 
-impl AsRawFd for LinkSocket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
-}
-
-impl std::fmt::Debug for LinkSocket {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("LinkSocket")
+impl fmt::Debug for Links {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Links")
     }
 }
 
@@ -152,7 +152,7 @@ impl Names {
     }
 
     fn read(&self) -> io::Result<Vec<HostEvent>> {
-        let tell = |event: nix::sys::inotify::InotifyEvent| {
+        let tell = |event: InotifyEvent| {
             if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
                 return Some(HostEvent::Missed);
             }
@@ -161,12 +161,6 @@ impl Names {
             Some(if gone { HostEvent::NamespaceGone { name } } else { HostEvent::Namespace { name } })
         };
         Ok(self.0.read_events()?.into_iter().filter_map(tell).collect())
-    }
-}
-
-impl AsFd for LinkSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
     }
 }
 

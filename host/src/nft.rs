@@ -13,9 +13,9 @@ use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::time::Duration;
 
-use netlink_packet_core::DefaultNla;
+use netlink_packet_netfilter::nftables::{NfTablesMessage, TableAttribute, TableMessage};
 use netlink_packet_netfilter::{
-    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily, NetfilterSubsystem,
+    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
@@ -24,7 +24,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::netlink::transport::{ACKNOWLEDGE, Cause, Encoded, attribute, text};
+use crate::netlink::cause::Cause;
+use crate::netlink::channel;
 use crate::{Error, Namespace, Netlink, Result};
 
 /// What a table is for.
@@ -93,58 +94,47 @@ async fn feed(mut child: Child, ruleset: &str) -> io::Result<std::process::Outpu
     output
 }
 
-/// `NFNL_SUBSYS_NFTABLES` of linux/netfilter/nfnetlink.h
-const SUBSYSTEM: u8 = 10;
-/// `NFT_MSG_NEWTABLE`, `NFT_MSG_GETTABLE`, `NFTA_TABLE_NAME`, `NFTA_TABLE_USERDATA` of
-/// linux/netfilter/nf_tables.h
-const NEW_TABLE: u8 = 0;
-const GET_TABLE: u8 = 1;
-const NAME: u16 = 1;
-const USERDATA: u16 = 6;
 /// The kind of userdata in which `nft` keeps a comment (libnftnl's `NFTNL_UDATA_TABLE_COMMENT`).
 const COMMENT: u8 = 0;
 
 impl Netlink {
     /// The comment of a table: None when there is no such table, empty when it has no comment.
     pub async fn table_comment(&self, family: Family, table: &str) -> Result<Option<String>> {
-        let mut name = table.as_bytes().to_vec();
-        name.push(0);
-        let message = NetfilterMessage::new(
+        let attributes = vec![TableAttribute::Name(table.to_owned())];
+        let request = NetfilterMessage::new(
             NetfilterHeader::new(family.wire(), 0, 0),
-            NetfilterMessageInner::Other {
-                subsys: NetfilterSubsystem::NfTables,
-                message_type: GET_TABLE,
-                attributes: vec![DefaultNla::new(NAME, name)],
-            },
+            NfTablesMessage::GetTable(TableMessage { attributes }),
         );
-        let request = Encoded::new(message, ACKNOWLEDGE);
         let deed = format!("nft list table {family} {table}");
-        self.netfilter(&deed, move |transport| {
-            let mut comment = None;
-            let result = transport.get(&request, |kind, payload| {
-                if kind.to_be_bytes() == [SUBSYSTEM, NEW_TABLE] {
-                    comment = Some(read_comment(payload));
-                }
-            });
-            match result {
-                Ok(()) => Ok(comment),
+        let work = |mut handle| async move {
+            match channel::ask::<channel::Netfilter>(&mut handle, request).await {
+                Ok(found) => Ok(found.iter().find_map(comment)),
                 Err(Cause::Refused { errno: Errno::ENOENT, .. }) => Ok(None),
                 Err(cause) => Err(cause),
             }
-        })
-        .await
+        };
+        self.netfilter(&deed, work).await
     }
 }
 
-/// Out of a table message: four bytes of header, then attributes, one of which holds entries of a byte for
-/// the kind, a byte for the length, and the value.
-fn read_comment(payload: &[u8]) -> String {
-    let attributes = payload.get(4..).unwrap_or_default();
-    let mut entries = attribute(attributes, USERDATA).unwrap_or_default();
+/// The comment of a table, empty when it has none.
+fn comment(message: &NetfilterMessage) -> Option<String> {
+    let NetfilterMessageInner::NfTables(NfTablesMessage::NewTable(table)) = &message.inner else {
+        return None;
+    };
+    let userdata = table.attributes.iter().find_map(|attribute| match attribute {
+        TableAttribute::UserData(bytes) => Some(bytes.as_slice()),
+        _ => None,
+    });
+    Some(read_comment(userdata.unwrap_or_default()))
+}
+
+/// Out of the userdata: entries of a byte for the kind, a byte for the length, and the value.
+fn read_comment(mut entries: &[u8]) -> String {
     while let [kind, length, rest @ ..] = entries {
         let Some((value, later)) = rest.split_at_checked(usize::from(*length)) else { break };
         if *kind == COMMENT {
-            return text(value);
+            return String::from_utf8_lossy(value).trim_end_matches('\0').to_owned();
         }
         entries = later;
     }
@@ -182,26 +172,17 @@ impl fmt::Display for Family {
 mod tests {
     use super::*;
 
-    fn message(userdata: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(userdata.len() + 4).unwrap();
-        let mut bytes = vec![2, 0, 0, 0];
-        bytes.extend(length.to_ne_bytes());
-        bytes.extend(USERDATA.to_ne_bytes());
-        bytes.extend(userdata);
-        bytes
-    }
-
     #[test]
     fn a_comment_is_found_behind_other_userdata() {
-        assert_eq!(read_comment(&message(&[7, 2, 1, 1, 0, 3, b'a', b'b', 0])), "ab");
-        assert_eq!(read_comment(&message(&[7, 2, 1, 1])), "");
+        assert_eq!(read_comment(&[7, 2, 1, 1, 0, 3, b'a', b'b', 0]), "ab");
+        assert_eq!(read_comment(&[7, 2, 1, 1]), "");
     }
 
     #[test]
     fn broken_userdata_is_no_comment() {
-        for length in 0..12 {
-            let whole = message(&[7, 2, 1, 1, 0, 200, b'a', 0]);
-            assert_eq!(read_comment(&whole[..length.min(whole.len())]), "");
+        let whole = [7, 2, 1, 1, 0, 200, b'a', 0];
+        for length in 0..=whole.len() {
+            assert_eq!(read_comment(&whole[..length]), "");
         }
     }
 }

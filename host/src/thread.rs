@@ -1,8 +1,8 @@
-//! Where blocking work runs: threads that enter a namespace, and netlink exchanges. And how a descriptor is
-//! waited for without a thread.
+//! Where work inside a namespace runs: threads that enter it. And how a descriptor is waited for without a
+//! thread.
 //!
 //! A thread that has entered a namespace is never reused: it ends with its work, so no later work can find
-//! itself in the wrong namespace. Both kinds are limited in number, as each of a thousand routers may ask
+//! itself in the wrong namespace. The threads are limited in number, as each of a thousand routers may ask
 //! at once; the callers wait their turn without a thread.
 
 use std::io;
@@ -18,7 +18,6 @@ use tokio::sync::{Semaphore, oneshot};
 const AT_ONCE: usize = 8;
 
 static VISITS: Semaphore = Semaphore::const_new(AT_ONCE);
-static EXCHANGES: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// Runs `work` on a new thread inside the network namespace `namespace`.
 pub(crate) async fn visit<T: Send + 'static>(
@@ -47,23 +46,10 @@ pub(crate) async fn alone<T: Send + 'static>(
     wait.await.map_err(|_| io::Error::other("the thread for this work panicked"))?
 }
 
-/// Runs a netlink exchange on the runtime's blocking threads. The kernel does the work of a request inside
-/// `sendmsg`, waiting for its locks there, so the socket's readiness would tell nothing.
-pub(crate) async fn exchange<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    let permit = EXCHANGES.acquire().await.map_err(io::Error::other)?;
-    tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(permit);
-        result
-    })
-    .await
-    .map_err(io::Error::other)
-}
-
 /// Lets the runtime wait for a descriptor. It must be non-blocking.
 pub(crate) fn watch<T: AsFd + AsRawFd + 'static>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     // SAFETY: the descriptor must stay the same and open as long as the value lives. The values of this
-    // crate (netlink and packet sockets, inotify) own their one descriptor and close it when dropped.
+    // crate (inotify, packet sockets) own their one descriptor and close it when dropped.
     #[allow(unsafe_code)]
     let watched = unsafe { AsyncFd::register_with_interest(owner, interest) };
     watched.map_err(|refused| refused.into_parts().1)

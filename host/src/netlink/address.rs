@@ -1,11 +1,15 @@
 //! Addresses of the devices of a namespace.
 
-use ipnet::IpNet;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+use rtnetlink::AddressMessageBuilder;
+use rtnetlink::packet_route::RouteNetlinkMessage as Message;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+
+use super::cause::Cause;
+use super::channel;
 use super::link::Link;
-use super::transport::{DUMP, Encoded, attributes, read_address, read_u32};
 
 /// An address of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,60 +35,46 @@ pub enum AddressScope {
     Other(u8),
 }
 
-/// `RTM_NEWADDR` of linux/rtnetlink.h
-pub(crate) const NEW_ADDRESS: u16 = 20;
-
-/// `struct ifaddrmsg`
-const HEADER: usize = 8;
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
-const IFA_FLAGS: u16 = 8;
-const IFA_F_DADFAILED: u32 = 0x08;
-const IFA_F_TENTATIVE: u32 = 0x40;
-const IFA_F_PERMANENT: u32 = 0x80;
-
-pub(crate) fn dump() -> Encoded {
-    Encoded::new(RouteNetlinkMessage::GetAddress(AddressMessage::default()), DUMP)
+pub(super) async fn dump(handle: &mut channel::Route, links: &[Link]) -> Result<Vec<Address>, Cause> {
+    let found = channel::dump(handle, Message::GetAddress(AddressMessage::default())).await?;
+    let read =
+        |message| if let Message::NewAddress(message) = message { read(&message, links) } else { None };
+    Ok(found.into_iter().filter_map(read).collect())
 }
 
 /// The message that adds or deletes an address.
-pub(crate) fn message(index: u32, address: IpNet) -> AddressMessage {
-    let mut message = AddressMessage::default();
-    message.header.index = index;
-    message.header.prefix_len = address.prefix_len();
-    message.header.family = if address.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    message.attributes.push(AddressAttribute::Local(address.addr()));
-    message.attributes.push(AddressAttribute::Address(address.addr()));
-    if let IpNet::V4(network) = address
-        && network.prefix_len() < 31
-    {
-        message.attributes.push(AddressAttribute::Broadcast(network.broadcast()));
+pub(super) fn message(index: u32, address: IpNet) -> AddressMessage {
+    let prefix = address.prefix_len();
+    match address.addr() {
+        IpAddr::V4(address) => {
+            AddressMessageBuilder::<Ipv4Addr>::new().index(index).address(address, prefix).build()
+        }
+        IpAddr::V6(address) => {
+            AddressMessageBuilder::<Ipv6Addr>::new().index(index).address(address, prefix).build()
+        }
     }
-    message
 }
 
-pub(crate) fn read(payload: &[u8], links: &[Link]) -> Option<Address> {
-    let &[_family, prefix, flags, scope, ..] = payload else { return None };
-    let index = read_u32(payload.get(4..)?)?;
-    let mut flags = u32::from(flags);
+fn read(message: &AddressMessage, links: &[Link]) -> Option<Address> {
+    let mut flags = AddressFlags::from_bits_retain(message.header.flags.bits().into());
     let (mut local, mut address) = (None, None);
-    for (kind, value) in attributes(payload.get(HEADER..)?) {
-        match kind {
-            IFA_LOCAL => local = read_address(value),
-            IFA_ADDRESS => address = read_address(value),
-            IFA_FLAGS => flags = read_u32(value).unwrap_or(flags),
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(found) => local = Some(*found),
+            AddressAttribute::Address(found) => address = Some(*found),
+            AddressAttribute::Flags(found) => flags = *found,
             _ => {}
         }
     }
     // On a point-to-point device the plain address is that of the other end.
-    let address = IpNet::new(local.or(address)?, prefix).ok()?;
+    let address = IpNet::new(local.or(address)?, message.header.prefix_len).ok()?;
     Some(Address {
-        device: super::device_name(links, index),
+        device: super::device_name(links, message.header.index),
         address,
-        scope: AddressScope::from(scope),
-        permanent: flags & IFA_F_PERMANENT != 0,
-        tentative: flags & IFA_F_TENTATIVE != 0,
-        duplicate: flags & IFA_F_DADFAILED != 0,
+        scope: AddressScope::from(u8::from(message.header.scope)),
+        permanent: flags.contains(AddressFlags::Permanent),
+        tentative: flags.contains(AddressFlags::Tentative),
+        duplicate: flags.contains(AddressFlags::Dadfailed),
     })
 }
 

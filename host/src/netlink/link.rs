@@ -1,10 +1,15 @@
 //! Links: the network devices of a namespace.
 
 use model::Mac;
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use nix::errno::Errno;
+use rtnetlink::LinkUnspec;
+use rtnetlink::packet_route::link::{
+    LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 
-use super::transport::{ACKNOWLEDGE, DUMP, Encoded, attribute, attributes, read_u16, read_u32, text};
+use super::cause::Cause;
+use super::channel;
 
 /// A network device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,65 +31,61 @@ pub struct Link {
     pub peer: Option<u32>,
 }
 
-/// `RTM_NEWLINK` and `RTM_DELLINK` of linux/rtnetlink.h
-pub(crate) const NEW_LINK: u16 = 16;
-pub(crate) const DELETED_LINK: u16 = 17;
-
-/// `struct ifinfomsg`
-const HEADER: usize = 16;
-const IFF_UP: u32 = 1;
-const IFF_LOWER_UP: u32 = 1 << 16;
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
-const IFLA_LINK: u16 = 5;
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_INFO_KIND: u16 = 1;
-
-pub(crate) fn dump() -> Encoded {
-    let mut message = LinkMessage::default();
-    // Counters are the larger part of an answer, and the slower one.
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    Encoded::new(RouteNetlinkMessage::GetLink(message), DUMP)
+pub(super) async fn dump(handle: &mut channel::Route) -> Result<Vec<Link>, Cause> {
+    let found = channel::dump(handle, Message::GetLink(without_counters(LinkMessage::default()))).await?;
+    Ok(found.iter().filter_map(new).collect())
 }
 
-pub(crate) fn get(name: &str) -> Encoded {
-    let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::IfName(name.to_owned()));
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    Encoded::new(RouteNetlinkMessage::GetLink(message), ACKNOWLEDGE)
+/// One link by its name; None when there is none.
+pub(super) async fn get(handle: &mut channel::Route, name: &str) -> Result<Option<Link>, Cause> {
+    let request = without_counters(LinkUnspec::new_with_name(name).build());
+    match channel::ask(handle, Message::GetLink(request)).await {
+        Ok(found) => found.iter().find_map(new).ok_or(Cause::Malformed).map(Some),
+        Err(Cause::Refused { errno: Errno::ENODEV, .. }) => Ok(None),
+        Err(cause) => Err(cause),
+    }
 }
 
-/// Reads only the attributes that are needed, so that a device of a kind that nobody here has heard of is
-/// seen all the same. None for what is no link of this family.
-pub(crate) fn read(payload: &[u8]) -> Option<Link> {
-    let family = *payload.first()?;
-    // The kernel tells of bridge ports as links of family AF_BRIDGE.
-    if family != 0 {
+/// Counters are the larger part of an answer, and the slower one.
+fn without_counters(mut request: LinkMessage) -> LinkMessage {
+    request.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    request
+}
+
+fn new(message: &Message) -> Option<Link> {
+    if let Message::NewLink(message) = message { read(message) } else { None }
+}
+
+/// None for what is no link of this family: the kernel tells of bridge ports as links of family AF_BRIDGE.
+pub(crate) fn read(message: &LinkMessage) -> Option<Link> {
+    let header = &message.header;
+    if header.interface_family != AddressFamily::Unspec {
         return None;
     }
-    let index = read_u32(payload.get(4..)?)?;
-    let flags = read_u32(payload.get(8..)?)?;
     let mut link = Link {
-        index,
+        index: header.index,
         name: String::new(),
         mac: None,
         mtu: 0,
-        up: flags & IFF_UP != 0,
-        carrier: flags & IFF_LOWER_UP != 0,
+        up: header.flags.contains(LinkFlags::Up),
+        carrier: header.flags.contains(LinkFlags::LowerUp),
         kind: None,
         peer: None,
     };
-    let ethernet = read_u16(payload.get(2..)?)? == nix::libc::ARPHRD_ETHER;
-    for (kind, value) in attributes(payload.get(HEADER..)?) {
-        match kind {
-            IFLA_ADDRESS if ethernet => link.mac = value.try_into().ok().map(Mac),
-            IFLA_IFNAME => link.name = text(value),
-            IFLA_MTU => link.mtu = read_u32(value).unwrap_or_default(),
-            IFLA_LINK => link.peer = read_u32(value),
-            IFLA_LINKINFO => link.kind = attribute(value, IFLA_INFO_KIND).map(text),
+    let ethernet = header.link_layer_type == LinkLayerType::Ether;
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::Address(bytes) if ethernet => link.mac = bytes.as_slice().try_into().ok().map(Mac),
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Link(peer) => link.peer = Some(*peer),
+            LinkAttribute::LinkInfo(infos) => link.kind = infos.iter().find_map(kind),
             _ => {}
         }
     }
     Some(link)
+}
+
+fn kind(info: &LinkInfo) -> Option<String> {
+    if let LinkInfo::Kind(kind) = info { Some(kind.to_string()) } else { None }
 }

@@ -7,18 +7,18 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use model::Mac;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
-};
-use netlink_packet_route::neighbour::{
+use nix::errno::Errno;
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkMessage};
+use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use nix::errno::Errno;
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage as Message};
+use rtnetlink::{LinkUnspec, LinkVeth};
 
+use super::cause::Cause;
+use super::channel::{self, Answers};
 use super::route::Route;
-use super::transport::{ACKNOWLEDGE, Cause, Encoded, Transport};
 use super::{address, link, route};
 use crate::Namespace;
 
@@ -105,154 +105,108 @@ impl Request {
     }
 }
 
-/// Has requests done in their order; one that fails does not stop the later ones.
+/// Makes changes in their order; one that fails does not stop the later ones. The results stand in the order
+/// of the requests.
 ///
-/// Requests travel together until one needs the index of a device that an earlier one may have made: then
-/// the earlier ones are sent first and the device is looked up.
-pub(super) fn transact(transport: &mut Transport, requests: &[Request]) -> Vec<Result<(), Cause>> {
-    let mut session = Session { transport, indices: HashMap::new(), queue: Vec::new(), places: Vec::new() };
-    let mut results: Vec<Result<(), Cause>> = requests.iter().map(|_| Ok(())).collect();
-    for (place, request) in requests.iter().enumerate() {
-        match session.encode(request, &mut results) {
-            Ok(encoded) => {
-                session.queue.push(encoded);
-                session.places.push(place);
-            }
-            Err(cause) => set(&mut results, place, Err(cause)),
-        }
+/// A request goes out without waiting for the answers to the earlier ones. The kernel takes them in turn, so
+/// when one needs the index of a device that an earlier one makes, the device is looked up in between.
+pub(super) async fn change(handle: channel::Route, requests: &[Request]) -> Vec<Result<(), Cause>> {
+    let mut session = Session { handle, indices: HashMap::new() };
+    let mut started = Vec::with_capacity(requests.len());
+    for request in requests {
+        started.push(session.start(request).await);
         if request.moves_names() {
             session.indices.clear();
         }
     }
-    session.flush(&mut results);
-    for (result, request) in results.iter_mut().zip(requests) {
-        if let Err(Cause::Refused { errno, .. }) = result
-            && request.is_done_already(*errno)
-        {
-            *result = Ok(());
-        }
+    let mut results = Vec::with_capacity(requests.len());
+    for (answers, request) in started.into_iter().zip(requests) {
+        let result = match answers {
+            Ok(answers) => channel::finish(answers).await.map(drop),
+            Err(cause) => Err(cause),
+        };
+        results.push(match result {
+            Err(Cause::Refused { errno, .. }) if request.is_done_already(errno) => Ok(()),
+            result => result,
+        });
     }
     results
 }
 
-struct Session<'t> {
-    transport: &'t mut Transport,
+struct Session {
+    handle: channel::Route,
     /// Of the devices looked up so far.
     indices: HashMap<String, u32>,
-    queue: Vec<Encoded>,
-    /// Which request each queued message belongs to.
-    places: Vec<usize>,
 }
 
-impl Session<'_> {
-    fn flush(&mut self, results: &mut [Result<(), Cause>]) {
-        let queue = std::mem::take(&mut self.queue);
-        let answers = self.transport.transact(&queue);
-        for (place, answer) in self.places.drain(..).zip(answers) {
-            set(results, place, answer);
-        }
+impl Session {
+    async fn start(&mut self, request: &Request) -> Result<impl Answers<Message> + use<>, Cause> {
+        let (message, flags) = self.encode(request).await?;
+        channel::start(&mut self.handle, message, NLM_F_ACK | flags)
     }
 
-    fn index(&mut self, device: &str, results: &mut [Result<(), Cause>]) -> Result<u32, Cause> {
+    async fn index(&mut self, device: &str) -> Result<u32, Cause> {
         if let Some(index) = self.indices.get(device) {
             return Ok(*index);
         }
-        self.flush(results);
-        let mut found = None;
-        self.transport.get(&link::get(device), |kind, payload| {
-            if kind == link::NEW_LINK {
-                found = link::read(payload);
-            }
-        })?;
-        let index = found.ok_or(Cause::Malformed)?.index;
+        let absent = || Cause::Refused { errno: Errno::ENODEV, reason: String::new() };
+        let index = link::get(&mut self.handle, device).await?.ok_or_else(absent)?.index;
         self.indices.insert(device.to_owned(), index);
         Ok(index)
     }
 
-    fn encode(&mut self, request: &Request, results: &mut [Result<(), Cause>]) -> Result<Encoded, Cause> {
-        use RouteNetlinkMessage as Wire;
-        let replace = NLM_F_CREATE | NLM_F_REPLACE | ACKNOWLEDGE;
-        let encoded = match request {
-            Request::AddVeth { device, peer, peer_namespace } => Encoded::new(
-                Wire::NewLink(veth(device, peer, peer_namespace)),
-                NLM_F_CREATE | NLM_F_EXCL | ACKNOWLEDGE,
-            ),
-            Request::MoveLink { device, to } => change(device, [LinkAttribute::NetNsFd(to.raw())]),
+    /// The message of a request, and its flags.
+    async fn encode(&mut self, request: &Request) -> Result<(Message, u16), Cause> {
+        const REPLACE: u16 = NLM_F_CREATE | NLM_F_REPLACE;
+        let link = |device: &String| LinkUnspec::new_with_name(device);
+        Ok(match request {
+            Request::AddVeth { device, peer, peer_namespace } => {
+                (Message::NewLink(veth(device, peer, peer_namespace)), NLM_F_CREATE | NLM_F_EXCL)
+            }
+            Request::MoveLink { device, to } => {
+                (Message::SetLink(link(device).setns_by_fd(to.raw()).build()), 0)
+            }
             // The device is found by its index here, as a name in the request is the new one.
             Request::RenameLink { device, name } => {
-                let mut message = LinkMessage::default();
-                message.header.index = self.index(device, results)?;
-                message.attributes.push(LinkAttribute::IfName(name.clone()));
-                Encoded::new(Wire::SetLink(message), ACKNOWLEDGE)
+                let index = self.index(device).await?;
+                (Message::SetLink(LinkUnspec::new_with_index(index).name(name).build()), 0)
             }
-            Request::SetMac { device, mac } => change(device, [LinkAttribute::Address(mac.0.to_vec())]),
-            Request::SetMtu { device, mtu } => change(device, [LinkAttribute::Mtu(*mtu)]),
-            Request::SetUp { device } => set_flags(device, LinkFlags::Up),
-            Request::SetDown { device } => set_flags(device, LinkFlags::empty()),
-            Request::DeleteLink { device } => Encoded::new(Wire::DelLink(named(device)), ACKNOWLEDGE),
+            Request::SetMac { device, mac } => {
+                (Message::SetLink(link(device).address(mac.0.to_vec()).build()), 0)
+            }
+            Request::SetMtu { device, mtu } => (Message::SetLink(link(device).mtu(*mtu).build()), 0),
+            Request::SetUp { device } => (Message::SetLink(link(device).up().build()), 0),
+            Request::SetDown { device } => (Message::SetLink(link(device).down().build()), 0),
+            Request::DeleteLink { device } => (Message::DelLink(link(device).build()), 0),
             Request::AddAddress { device, address } => {
-                let index = self.index(device, results)?;
-                Encoded::new(Wire::NewAddress(address::message(index, *address)), replace)
+                (Message::NewAddress(address::message(self.index(device).await?, *address)), REPLACE)
             }
             Request::DeleteAddress { device, address } => {
-                let index = self.index(device, results)?;
-                Encoded::new(Wire::DelAddress(address::message(index, *address)), ACKNOWLEDGE)
+                (Message::DelAddress(address::message(self.index(device).await?, *address)), 0)
             }
             Request::ReplaceRoute(route) => {
-                let message = route::message(route, |device| self.index(device, results))?;
-                Encoded::new(Wire::NewRoute(message), replace)
+                let mut devices = Vec::with_capacity(route.hops.len());
+                for hop in &route.hops {
+                    devices.push(self.index(&hop.device).await?);
+                }
+                (Message::NewRoute(route::message(route, &devices)?), REPLACE)
             }
-            Request::DeleteRoute(route) => {
-                Encoded::new(Wire::DelRoute(route::delete_message(route)), ACKNOWLEDGE)
-            }
+            Request::DeleteRoute(route) => (Message::DelRoute(route::delete_message(route)?), 0),
             Request::ReplaceNeighbour { device, address, mac } => {
-                let mut message = neighbour(self.index(device, results)?, *address);
+                let mut message = neighbour(self.index(device).await?, *address);
                 message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
-                Encoded::new(Wire::NewNeighbour(message), replace)
+                (Message::NewNeighbour(message), REPLACE)
             }
             Request::DeleteNeighbour { device, address } => {
-                let message = neighbour(self.index(device, results)?, *address);
-                Encoded::new(Wire::DelNeighbour(message), ACKNOWLEDGE)
+                (Message::DelNeighbour(neighbour(self.index(device).await?, *address)), 0)
             }
-        };
-        Ok(encoded)
+        })
     }
-}
-
-fn set(results: &mut [Result<(), Cause>], place: usize, result: Result<(), Cause>) {
-    if let Some(slot) = results.get_mut(place) {
-        *slot = result;
-    }
-}
-
-fn named(device: &str) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::IfName(device.to_owned()));
-    message
-}
-
-fn change(device: &str, attributes: impl IntoIterator<Item = LinkAttribute>) -> Encoded {
-    let mut message = named(device);
-    message.attributes.extend(attributes);
-    Encoded::new(RouteNetlinkMessage::SetLink(message), ACKNOWLEDGE)
-}
-
-fn set_flags(device: &str, flags: LinkFlags) -> Encoded {
-    let mut message = named(device);
-    message.header.flags = flags;
-    message.header.change_mask = LinkFlags::Up;
-    Encoded::new(RouteNetlinkMessage::SetLink(message), ACKNOWLEDGE)
 }
 
 fn veth(device: &str, peer: &str, peer_namespace: &Namespace) -> LinkMessage {
-    let mut other = named(peer);
-    other.attributes.push(LinkAttribute::NetNsFd(peer_namespace.raw()));
-    let mut message = named(device);
-    message.attributes.push(LinkAttribute::LinkInfo(vec![
-        LinkInfo::Kind(InfoKind::Veth),
-        LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(other))),
-    ]));
-    message
+    let other = LinkUnspec::new_with_name(peer).setns_by_fd(peer_namespace.raw()).build();
+    LinkVeth::new(device, peer).set_info_data(InfoData::Veth(InfoVeth::Peer(other))).build()
 }
 
 fn neighbour(index: u32, address: IpAddr) -> NeighbourMessage {

@@ -4,15 +4,16 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_route::route::{
-    RouteAttribute, RouteHeader, RouteMessage, RouteNextHop, RouteNextHopFlags,
-    RouteProtocol as WireProtocol, RouteScope, RouteType,
-};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
+use rtnetlink::packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteNextHop, RouteScope, RouteType, RouteVia,
+};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage as Message};
+use rtnetlink::{RouteMessageBuilder, RouteNextHopBuilder};
 
+use super::cause::Cause;
+use super::channel;
 use super::link::Link;
-use super::transport::{Cause, DUMP, Encoded, attributes, read_address, read_u16, read_u32};
 
 /// A route: where packets to `destination` go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,165 +87,137 @@ impl fmt::Display for Route {
     }
 }
 
-/// `RTM_NEWROUTE` of linux/rtnetlink.h
-pub(crate) const NEW_ROUTE: u16 = 24;
-
-/// `struct rtmsg`
-const HEADER: usize = 12;
-const RTN_UNICAST: u8 = 1;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_GATEWAY: u16 = 5;
-const RTA_PRIORITY: u16 = 6;
-const RTA_MULTIPATH: u16 = 9;
-const RTA_VIA: u16 = 18;
-/// `struct rtnexthop`
-const HOP_HEADER: usize = 8;
 /// What IPv6 takes when no metric is given (`IP6_RT_PRIO_USER`).
 const IPV6_DEFAULT_METRIC: u32 = 1024;
 
 /// Both families at once: for a single one the kernel refuses a table that does not exist yet.
-pub(crate) fn dump() -> Encoded {
-    let mut message = RouteMessage::default();
-    message.header.table = RouteHeader::RT_TABLE_MAIN;
-    Encoded::new(RouteNetlinkMessage::GetRoute(message), DUMP)
+pub(super) async fn dump(handle: &mut channel::Route, links: &[Link]) -> Result<Vec<Route>, Cause> {
+    let mut request = RouteMessage::default();
+    request.header.table = RouteHeader::RT_TABLE_MAIN;
+    let found = channel::dump(handle, Message::GetRoute(request)).await?;
+    let read = |message| if let Message::NewRoute(message) = message { read(&message, links) } else { None };
+    Ok(found.into_iter().filter_map(read).collect())
 }
 
-/// The message that makes a route. `index_of` gives the index of a device.
-pub(crate) fn message(
-    route: &Route,
-    mut index_of: impl FnMut(&str) -> Result<u32, Cause>,
-) -> Result<RouteMessage, Cause> {
-    let mut message = selector(route);
-    message.header.protocol = route.protocol.wire();
+/// The message that makes a route. `devices` are the indices of the devices of its hops.
+pub(super) fn message(route: &Route, devices: &[u32]) -> Result<RouteMessage, Cause> {
     let near = route.hops.iter().all(|hop| hop.via.is_none());
-    message.header.scope =
+    let scope =
         if near && route.destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
-    if let [hop] = route.hops.as_slice() {
-        message.attributes.push(RouteAttribute::Oif(index_of(&hop.device)?));
-        message.attributes.extend(gateway(hop, route.destination)?);
-    } else {
-        let mut hops = Vec::new();
-        for hop in &route.hops {
-            let mut next = RouteNextHop::default();
-            next.flags = RouteNextHopFlags::empty();
-            next.interface_index = index_of(&hop.device)?;
-            next.attributes.extend(gateway(hop, route.destination)?);
-            hops.push(next);
+    let mut builder = selector(route)?.scope(scope);
+    if let ([hop], [device]) = (route.hops.as_slice(), devices) {
+        builder = builder.output_interface(*device);
+        if let Some(via) = gateway(hop, route)? {
+            builder = builder.gateway(via).map_err(invalid)?;
         }
-        message.attributes.push(RouteAttribute::MultiPath(hops));
+    } else {
+        let hops = route.hops.iter().zip(devices);
+        let hops: Result<_, _> = hops.map(|(hop, device)| next_hop(hop, *device, route)).collect();
+        builder = builder.multipath(hops?);
     }
-    Ok(message)
+    Ok(builder.build())
 }
 
 /// The message that deletes a route, whatever its next hops are.
-pub(crate) fn delete_message(route: &Route) -> RouteMessage {
-    let mut message = selector(route);
-    message.header.protocol = route.protocol.wire();
+pub(super) fn delete_message(route: &Route) -> Result<RouteMessage, Cause> {
     // So that IPv4 compares no scope.
-    message.header.scope = RouteScope::NoWhere;
-    message
+    Ok(selector(route)?.scope(RouteScope::NoWhere).build())
 }
 
-fn selector(route: &Route) -> RouteMessage {
-    let mut message = RouteMessage::default();
-    message.header.address_family = match route.destination {
-        IpNet::V4(_) => AddressFamily::Inet,
-        IpNet::V6(_) => AddressFamily::Inet6,
+/// A unicast route of the main table.
+fn selector(route: &Route) -> Result<RouteMessageBuilder, Cause> {
+    let destination = route.destination;
+    let builder = RouteMessageBuilder::<IpAddr>::new()
+        .protocol(u8::from(route.protocol).into())
+        .destination_prefix(destination.network(), destination.prefix_len())
+        .map_err(invalid)?;
+    Ok(if route.metric == 0 { builder } else { builder.priority(route.metric) })
+}
+
+fn next_hop(hop: &Hop, device: u32, route: &Route) -> Result<RouteNextHop, Cause> {
+    let builder = match route.destination {
+        IpNet::V4(_) => RouteNextHopBuilder::new_ipv4(),
+        IpNet::V6(_) => RouteNextHopBuilder::new_ipv6(),
     };
-    message.header.table = RouteHeader::RT_TABLE_MAIN;
-    message.header.kind = RouteType::Unicast;
-    message.header.destination_prefix_length = route.destination.prefix_len();
-    if route.destination.prefix_len() > 0 {
-        message.attributes.push(RouteAttribute::Destination(route.destination.network().into()));
-    }
-    if route.metric != 0 {
-        message.attributes.push(RouteAttribute::Priority(route.metric));
-    }
-    message
+    let builder = builder.interface(device);
+    let Some(via) = gateway(hop, route)? else { return Ok(builder.build()) };
+    builder.via(via).map(RouteNextHopBuilder::build).map_err(invalid)
 }
 
-fn gateway(hop: &Hop, destination: IpNet) -> Result<Option<RouteAttribute>, Cause> {
-    let Some(via) = hop.via else { return Ok(None) };
-    // The kernel has another attribute for gateways of the other family (RFC 8950), which Neutron never has;
-    // in this one it would read the wrong bytes.
-    if via.is_ipv4() != destination.addr().is_ipv4() {
-        let reason = format!("the gateway {via} is not of the family of {destination}");
-        return Err(Cause::Refused { errno: Errno::EAFNOSUPPORT, reason });
+/// A gateway of the other family (RFC 8950) is refused: Neutron never has one, and of the two ways the kernel
+/// knows only that of IPv4 by IPv6.
+fn gateway(hop: &Hop, route: &Route) -> Result<Option<IpAddr>, Cause> {
+    match hop.via {
+        Some(via) if via.is_ipv4() != route.destination.addr().is_ipv4() => {
+            Err(invalid(format!("the gateway {via} is not of the family of {}", route.destination)))
+        }
+        via => Ok(via),
     }
-    Ok(Some(RouteAttribute::Gateway(via.into())))
+}
+
+fn invalid(reason: impl fmt::Display) -> Cause {
+    Cause::Refused { errno: Errno::EAFNOSUPPORT, reason: reason.to_string() }
 }
 
 /// None for what is not a unicast route of IPv4 or IPv6.
-pub(crate) fn read(payload: &[u8], links: &[Link]) -> Option<Route> {
-    let &[family, prefix, _source, _tos, _table, protocol, _scope, kind, ..] = payload else { return None };
-    if kind != RTN_UNICAST {
+fn read(message: &RouteMessage, links: &[Link]) -> Option<Route> {
+    let header = &message.header;
+    if header.kind != RouteType::Unicast {
         return None;
     }
-    let mut destination = match i32::from(family) {
-        nix::libc::AF_INET => IpAddr::from([0; 4]),
-        nix::libc::AF_INET6 => IpAddr::from([0; 16]),
+    let (mut destination, default_metric) = match header.address_family {
+        AddressFamily::Inet => (IpAddr::from([0; 4]), 0),
+        AddressFamily::Inet6 => (IpAddr::from([0; 16]), IPV6_DEFAULT_METRIC),
         _ => return None,
     };
-    let default_metric = if destination.is_ipv6() { IPV6_DEFAULT_METRIC } else { 0 };
-    let (mut device, mut metric, mut hops) = (None, default_metric, Vec::new());
-    let attributes_at = payload.get(HEADER..)?;
-    for (kind, value) in attributes(attributes_at) {
-        match kind {
-            RTA_DST => destination = read_address(value)?,
-            RTA_OIF => device = read_u32(value),
-            RTA_PRIORITY => metric = read_u32(value)?,
-            RTA_MULTIPATH => hops = read_hops(value, links),
+    let (mut metric, mut hops) = (default_metric, Vec::new());
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(found) => destination = address(found)?,
+            RouteAttribute::Priority(found) => metric = *found,
+            RouteAttribute::Oif(index) => hops.push(read_hop(*index, &message.attributes, links)),
+            RouteAttribute::MultiPath(found) => {
+                hops.extend(found.iter().map(|hop| read_hop(hop.interface_index, &hop.attributes, links)));
+            }
             _ => {}
         }
     }
-    if let Some(index) = device {
-        hops.push(Hop { via: read_gateway(attributes_at), device: super::device_name(links, index) });
-    }
     hops.sort();
     Some(Route {
-        destination: IpNet::new(destination, prefix).ok()?,
+        destination: IpNet::new(destination, header.destination_prefix_length).ok()?,
         hops,
-        protocol: RouteProtocol::from(protocol),
+        protocol: RouteProtocol::from(u8::from(header.protocol)),
         metric: if metric == default_metric { 0 } else { metric },
     })
 }
 
-fn read_hops(mut bytes: &[u8], links: &[Link]) -> Vec<Hop> {
-    let mut hops = Vec::new();
-    while let Some((hop, rest)) = split_hop(bytes, links) {
-        hops.push(hop);
-        bytes = rest;
-    }
-    hops
-}
-
-fn split_hop<'b>(bytes: &'b [u8], links: &[Link]) -> Option<(Hop, &'b [u8])> {
-    let length = usize::from(read_u16(bytes)?);
-    let index = read_u32(bytes.get(4..)?)?;
-    let via = read_gateway(bytes.get(HOP_HEADER..length)?);
-    let rest = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-    Some((Hop { via, device: super::device_name(links, index) }, rest))
-}
-
-fn read_gateway(bytes: &[u8]) -> Option<IpAddr> {
-    attributes(bytes).find_map(|(kind, value)| match kind {
-        RTA_GATEWAY => read_address(value),
-        // The address stands behind its family.
-        RTA_VIA => read_address(value.get(2..)?),
+fn read_hop(index: u32, attributes: &[RouteAttribute], links: &[Link]) -> Hop {
+    let via = attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(found) => address(found),
+        RouteAttribute::Via(RouteVia::Inet(found)) => Some((*found).into()),
+        RouteAttribute::Via(RouteVia::Inet6(found)) => Some((*found).into()),
         _ => None,
-    })
+    });
+    Hop { via, device: super::device_name(links, index) }
 }
 
-impl RouteProtocol {
-    fn wire(self) -> WireProtocol {
-        WireProtocol::from(match self {
-            Self::Kernel => 2,
-            Self::Boot => 3,
-            Self::Static => 4,
-            Self::RouterAdvertisement => 9,
-            Self::Other(number) => number,
-        })
+fn address(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+impl From<RouteProtocol> for u8 {
+    fn from(protocol: RouteProtocol) -> Self {
+        match protocol {
+            RouteProtocol::Kernel => 2,
+            RouteProtocol::Boot => 3,
+            RouteProtocol::Static => 4,
+            RouteProtocol::RouterAdvertisement => 9,
+            RouteProtocol::Other(number) => number,
+        }
     }
 }
 
