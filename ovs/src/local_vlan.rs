@@ -1,7 +1,7 @@
 //! Local VLANs: the number of each network and segment on this node's integration bridge. Chosen once
 //! and kept: the rows of the ports remember it, so that a restart renumbers nothing.
 //!
-//! Pure bookkeeping. What a number does to packets is in `pipeline::local_vlan`.
+//! Pure bookkeeping. What a number does to packets is in `pipeline::provider` and `pipeline::tunnel`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

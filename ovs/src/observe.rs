@@ -63,7 +63,7 @@ impl Actual {
             for flow in mirror.flows() {
                 let known = match bridge {
                     _ if is_tunnel => pipeline::tunnel::remembers(flow),
-                    _ if *bridge == node.integration => pipeline::local_vlan::remembers(flow, node, &numbers),
+                    _ if *bridge == node.integration => pipeline::provider::remembers(flow, node, &numbers),
                     _ => None,
                 };
                 if let (Some((segment, vlan)), Some(object)) = (known, cookies::owner(flow.cookie)) {

@@ -3,7 +3,7 @@
 //!
 //! A guest's packet on its way out: br-int table 0 sorts it by port (`spoof_guard`, `dead_port`), 24 and
 //! 25 check its addresses, 60 switches it by MAC within the local VLAN. Over the patch port it comes to
-//! a physical bridge (`local_vlan`: the provider's VLAN goes on) or to br-tun (`tunnel`, `population`:
+//! a physical bridge (`provider`: the provider's VLAN goes on) or to br-tun (`tunnel`, `l2population`:
 //! into the tunnels that lead to the destination). On its way in it passes the same in reverse: a tunnel
 //! key or provider VLAN becomes the local VLAN, br-tun table 10 remembers where the sender is.
 //!
@@ -12,8 +12,8 @@
 pub mod base;
 pub mod cookies;
 pub mod dead_port;
-pub mod local_vlan;
-pub mod population;
+pub mod l2population;
+pub mod provider;
 pub mod registers;
 pub mod spoof_guard;
 pub mod tables;
@@ -62,14 +62,14 @@ pub fn node(spec: &NodeSpec, numbers: Numbers<'_>) -> FlowSet {
     let mut set = FlowSet::default();
     base::integration(spec, &mut set);
     base::tunnel(spec, numbers, &mut set);
-    local_vlan::borders(spec, numbers, &mut set);
+    provider::borders(spec, numbers, &mut set);
     set
 }
 
 /// The flows of a network that has ports here.
 pub fn network(spec: &NetworkSpec, node: &NodeSpec, numbers: Numbers<'_>) -> FlowSet {
     let mut set = FlowSet::default();
-    local_vlan::network(spec, node, numbers, &mut set);
+    provider::network(spec, node, numbers, &mut set);
     tunnel::network(spec, node, numbers, &mut set);
     set
 }
@@ -105,7 +105,7 @@ pub fn endpoint(spec: &EndpointSpec, node: &NodeSpec, numbers: Numbers<'_>) -> F
 /// The flows of a MAC that is behind a tunnel.
 pub fn remote_mac(spec: &RemoteMacSpec, node: &NodeSpec, numbers: Numbers<'_>) -> FlowSet {
     let mut set = FlowSet::default();
-    population::remote_mac(spec, node, numbers, &mut set);
+    l2population::remote_mac(spec, node, numbers, &mut set);
     set
 }
 

@@ -159,6 +159,32 @@ mod tests {
 
     use super::*;
 
+    /// The part of docs/pipeline.md that repeats what is said here.
+    fn rendered() -> String {
+        let bridges = [
+            ("br-int", &integration::TABLES[..]),
+            ("br-tun", &tunnel::TABLES[..]),
+            ("physical bridges", &physical::TABLES[..]),
+        ];
+        let mut text = String::new();
+        for (bridge, tables) in bridges {
+            text += &format!(
+                "### {bridge}\n\n| table | name | what it does | what nothing there wants |\n|---|---|---|---|\n"
+            );
+            for Table { number, name, purpose, miss } in tables {
+                text += &format!("| {number} | {name} | {purpose} | {miss} |\n");
+            }
+            text += "\n";
+        }
+        text
+    }
+
+    #[test]
+    fn the_document_says_the_same() {
+        let document = include_str!("../../../docs/pipeline.md");
+        assert!(document.contains(&rendered()), "docs/pipeline.md must have this:\n{}", rendered());
+    }
+
     #[test]
     fn a_number_is_one_table() {
         for tables in [&integration::TABLES[..], &tunnel::TABLES, &physical::TABLES] {

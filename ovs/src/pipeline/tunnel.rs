@@ -1,7 +1,7 @@
 //! Feature: tunnel networks. A tunnel key becomes the network's local VLAN, and broadcast and unknown
 //! frames go into every tunnel that the network leads to.
 //!
-//! Which tunnel a known MAC is behind is `population`; what is learnt is in `base`.
+//! Which tunnel a known MAC is behind is `l2population`; what is learnt is in `base`.
 
 use std::collections::BTreeSet;
 
