@@ -2,19 +2,13 @@
 //! namespace of the thread that made it, so each is made on a visiting thread and handed out.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::AsRawFd;
+use std::net::SocketAddr;
 
 use model::Mac;
-use nix::cmsg_space;
 use nix::libc;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
-use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 
-use crate::thread::watch;
 use crate::{Error, Namespace, Result};
 
 /// Connections that may wait to be accepted.
@@ -53,117 +47,18 @@ pub async fn tcp(namespace: &Namespace, address: SocketAddr) -> Result<TcpListen
     TcpListener::from_std(socket.into()).map_err(failed)
 }
 
-/// A UDP socket for IPv4 that hears one device only, broadcasts too, and tells which address of the node a
-/// packet was sent to. It does not need the device to have an address.
-#[derive(Debug)]
-pub struct DeviceUdp {
-    socket: UdpSocket,
-}
-
-/// A packet that was received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Received {
-    /// How much of the buffer was filled.
-    pub length: usize,
-    /// True when the packet was longer than the buffer.
-    pub truncated: bool,
-    pub from: SocketAddrV4,
-    /// The destination in its header, broadcast for instance.
-    pub to: Ipv4Addr,
-    /// The address of the node that would answer.
-    pub local: Ipv4Addr,
-    /// The device it came in by.
-    pub device: u32,
-}
-
-impl DeviceUdp {
-    /// Opens the socket on all addresses of a device.
-    pub async fn open(namespace: &Namespace, device: &str, port: u16) -> Result<Self> {
-        let failed = failure(namespace, format!("open UDP port {port} on device {device}"));
-        let device = device.to_owned();
-        let open = move || {
-            let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-            socket.bind_device(Some(device.as_bytes()))?;
-            socket.set_broadcast(true)?;
-            socket.set_reuse_address(true)?;
-            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-            socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
-            Ok(socket)
-        };
-        let socket = namespace.run(open).await?.map_err(&failed)?;
-        let socket = UdpSocket::from_std(socket.into()).map_err(failed)?;
-        Ok(Self { socket })
-    }
-
-    /// Waits for a packet.
-    pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.socket.async_io(Interest::READABLE, || receive(self.socket.as_raw_fd(), buffer)).await
-    }
-
-    /// Sends a packet by the usual way of the kernel: the destination must answer ARP, or be the broadcast
-    /// address.
-    pub async fn send(&self, payload: &[u8], to: SocketAddrV4) -> io::Result<()> {
-        self.socket.send_to(payload, SocketAddr::V4(to)).await.map(drop)
-    }
-}
-
-fn receive(socket: i32, buffer: &mut [u8]) -> io::Result<Received> {
-    let mut control = cmsg_space!(libc::in_pktinfo);
-    let mut parts = [io::IoSliceMut::new(buffer)];
-    let message = recvmsg::<SockaddrIn>(socket, &mut parts, Some(&mut control), MsgFlags::empty())?;
-    let sender = message.address.ok_or(io::ErrorKind::InvalidData)?;
-    let mut received = Received {
-        length: message.bytes,
-        truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
-        from: SocketAddrV4::new(sender.ip(), sender.port()),
-        to: Ipv4Addr::UNSPECIFIED,
-        local: Ipv4Addr::UNSPECIFIED,
-        device: 0,
-    };
-    for part in message.cmsgs()? {
-        if let ControlMessageOwned::Ipv4PacketInfo(info) = part {
-            received.to = u32::from_be(info.ipi_addr.s_addr).into();
-            received.local = u32::from_be(info.ipi_spec_dst.s_addr).into();
-            received.device = info.ipi_ifindex.cast_unsigned();
-        }
-    }
-    Ok(received)
-}
-
-/// A socket that sends packets without asking ARP: to any Ethernet address, with a payload whose headers
-/// from IP (or ARP) on are the caller's. It receives nothing.
-#[derive(Debug)]
-pub struct PacketSender {
-    socket: AsyncFd<Socket>,
-}
-
 /// Where a packet goes. The kernel writes the Ethernet header, with the device's own address as source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PacketTarget {
+pub(crate) struct PacketTarget {
     /// Index of the device to send by.
-    pub device: u32,
-    pub mac: Mac,
+    pub(crate) device: u32,
+    pub(crate) mac: Mac,
     /// `0x0800` for IPv4, `0x0806` for ARP, `0x86dd` for IPv6.
-    pub ethertype: u16,
+    pub(crate) ethertype: u16,
 }
 
-impl PacketSender {
-    /// Opens the socket; it serves every device of the namespace.
-    pub async fn open(namespace: &Namespace) -> Result<Self> {
-        let failed = failure(namespace, "open a packet socket".to_owned());
-        let socket = namespace.run(packet_socket).await?.map_err(&failed)?;
-        socket.set_nonblocking(true).map_err(&failed)?;
-        Ok(Self { socket: watch(socket, Interest::WRITABLE).map_err(failed)? })
-    }
-
-    /// Sends one packet.
-    pub async fn send(&self, payload: &[u8], target: PacketTarget) -> io::Result<()> {
-        let address = target.address()?;
-        self.socket.async_io(Interest::WRITABLE, |socket| socket.send_to(payload, &address)).await.map(drop)
-    }
-}
-
-/// A socket of protocol 0 gets no packets, so nothing piles up in it.
+/// A socket that sends packets without asking ARP, with a payload whose headers from IP (or ARP) on are the
+/// caller's. One of protocol 0 gets no packets, so nothing piles up in it.
 pub(crate) fn packet_socket() -> io::Result<Socket> {
     Socket::new(Domain::PACKET, Type::DGRAM, None)
 }

@@ -48,8 +48,8 @@ pub(crate) async fn alone<T: Send + 'static>(
 
 /// Lets the runtime wait for a descriptor. It must be non-blocking.
 pub(crate) fn watch<T: AsFd + AsRawFd + 'static>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
-    // SAFETY: the descriptor must stay the same and open as long as the value lives. The values of this
-    // crate (inotify, packet sockets) own their one descriptor and close it when dropped.
+    // SAFETY: the descriptor must stay the same and open as long as the value lives. The inotify of
+    // the monitor owns its one descriptor and closes it when dropped.
     #[allow(unsafe_code)]
     let watched = unsafe { AsyncFd::register_with_interest(owner, interest) };
     watched.map_err(|refused| refused.into_parts().1)

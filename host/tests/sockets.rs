@@ -4,14 +4,12 @@
 
 mod seen;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use host::announce::announce;
 use host::ethtool;
-use host::socket::{self, DeviceUdp, PacketSender, PacketTarget};
+use host::socket;
 use host::{Handles, Netlink, Request, netns, sysctl};
-use model::Mac;
 use tokio::time::timeout;
 
 use seen::{ip, ip_json, run, until};
@@ -37,70 +35,6 @@ async fn pair(handles: &Handles, names: [&str; 2]) -> [Netlink; 2] {
 async fn add(end: &Netlink, address: &str) {
     let address = address.parse().unwrap();
     end.change(Request::AddAddress { device: "eth0".to_owned(), address }).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_packet_reaches_a_client_without_an_address() {
-    let handles = Handles::open().await.unwrap();
-    let [server, client] = pair(&handles, ["udpserver", "udpclient"]).await;
-    add(&server, "10.0.0.2/24").await;
-    let before = seen::own_namespace();
-    let listening = DeviceUdp::open(server.namespace(), "eth0", 67).await.unwrap();
-    let waiting = DeviceUdp::open(client.namespace(), "eth0", 68).await.unwrap();
-    assert_eq!(before, seen::own_namespace(), "this thread has changed its namespace");
-    let mut buffer = [0; 1500];
-
-    // A client's broadcast, from no address.
-    let query = udp_packet([Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST], [68, 67], b"query");
-    let sender = PacketSender::open(client.namespace()).await.unwrap();
-    let device = client.link("eth0").await.unwrap().unwrap().index;
-    let target = PacketTarget { device, mac: Mac::BROADCAST, ethertype: 0x0800 };
-    sender.send(&query, target).await.unwrap();
-    let received = timeout(PATIENCE, listening.receive(&mut buffer)).await.unwrap().unwrap();
-    assert_eq!(&buffer[..received.length], b"query");
-    assert_eq!((received.to, received.from.port()), (Ipv4Addr::BROADCAST, 68));
-    assert_eq!(received.from.ip(), &Ipv4Addr::UNSPECIFIED);
-    assert_eq!(received.device, server.link("eth0").await.unwrap().unwrap().index);
-
-    // A reply to its MAC, though it has no address that could answer ARP.
-    let mac = client.link("eth0").await.unwrap().unwrap().mac.unwrap();
-    let reply = udp_packet(["10.0.0.2".parse().unwrap(), Ipv4Addr::BROADCAST], [67, 68], b"reply");
-    let sender = PacketSender::open(server.namespace()).await.unwrap();
-    sender.send(&reply, PacketTarget { device: received.device, mac, ethertype: 0x0800 }).await.unwrap();
-    let received = timeout(PATIENCE, waiting.receive(&mut buffer)).await.unwrap().unwrap();
-    assert_eq!(&buffer[..received.length], b"reply");
-
-    // And one by the usual way.
-    add(&client, "10.0.0.3/24").await;
-    listening.send(b"plain", SocketAddrV4::new("10.0.0.3".parse().unwrap(), 68)).await.unwrap();
-    let received = timeout(PATIENCE, waiting.receive(&mut buffer[..3])).await.unwrap().unwrap();
-    assert_eq!((received.length, received.truncated), (3, true));
-    assert_eq!((received.to, received.local), ("10.0.0.3".parse().unwrap(), "10.0.0.3".parse().unwrap()));
-    assert_eq!(received.from, "10.0.0.2:67".parse().unwrap());
-}
-
-/// An IPv4 and a UDP header before the payload, without UDP checksum.
-fn udp_packet([source, destination]: [Ipv4Addr; 2], [from, to]: [u16; 2], payload: &[u8]) -> Vec<u8> {
-    use pnet_packet::ipv4::{MutableIpv4Packet, checksum};
-    use pnet_packet::udp::MutableUdpPacket;
-    let mut bytes = vec![0; 28 + payload.len()];
-    bytes[28..].copy_from_slice(payload);
-    let length = u16::try_from(bytes.len()).unwrap();
-    let mut udp = MutableUdpPacket::new(&mut bytes[20..]).unwrap();
-    udp.set_source(from);
-    udp.set_destination(to);
-    udp.set_length(length - 20);
-    let mut header = MutableIpv4Packet::new(&mut bytes).unwrap();
-    header.set_version(4);
-    header.set_header_length(5);
-    header.set_total_length(length);
-    header.set_ttl(64);
-    header.set_next_level_protocol(pnet_packet::ip::IpNextHeaderProtocols::Udp);
-    header.set_source(source);
-    header.set_destination(destination);
-    let sum = checksum(&header.to_immutable());
-    header.set_checksum(sum);
-    bytes
 }
 
 #[tokio::test]
