@@ -12,7 +12,7 @@ use serde_json::Value;
 /// Why there is no answer, or which one there is instead.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("cannot reach the agent at {}", socket.display())]
+    #[error("cannot reach the agent at {}: is `baryon run` running, and may you open its socket?", socket.display())]
     Connect { socket: PathBuf, source: std::io::Error },
     #[error("cannot {method} {path}")]
     Exchange { method: Method, path: String, source: hyper::Error },

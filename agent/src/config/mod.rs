@@ -42,7 +42,8 @@ pub(crate) fn load(files: &[PathBuf], directories: &[PathBuf]) -> anyhow::Result
     };
     let mut values = Values::new(files::read(&files, directories)?);
     let node = options::node(&mut values);
-    let (in_force, errors, unknown) = values.finish();
+    let (mut in_force, errors, unknown) = values.finish();
+    in_force.sort_by_key(|value| value.section);
     if !errors.is_empty() {
         return Err(WrongValues(errors).into());
     }
