@@ -108,9 +108,10 @@ fn versions_and_lints_are_those_of_the_workspace() {
         if !manifest.contains("[lints]\nworkspace = true") {
             wrong.push(format!("{name} does not take the lints of the workspace"));
         }
-        let own = manifest.lines().skip_while(|line| *line != "[dependencies]").filter(|line| {
-            line.contains(" = \"") && !line.starts_with("path") && !line.starts_with("name")
-        });
+        let own = manifest
+            .lines()
+            .skip_while(|line| *line != "[dependencies]")
+            .filter(|line| line.contains(" = \"") && !line.starts_with("path") && !line.starts_with("name"));
         wrong.extend(own.map(|line| format!("{name} names a version of its own: {line}")));
     }
     complain("manifests", &wrong);

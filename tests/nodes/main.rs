@@ -63,7 +63,7 @@ fn one_network_over_geneve() {
     let nodes = [Node::new(&underlay, 1), Node::new(&underlay, 2)];
     let topology = TWO_NODES.replace("network_type: vxlan", "network_type: geneve");
     let baryons = start(&nodes, &settings(), &topology);
-    assert_one_network(&nodes, &baryons, "t", 1442, "ul0", "Geneve");
+    assert_one_network(&nodes, &baryons, "t", 1450, "ul0", "Geneve");
 }
 
 #[test]

@@ -141,20 +141,15 @@ impl<'n> Baryon<'n> {
         other.await_converged(30);
     }
 
-    /// Waits until a pass would do nothing and no object failed or waits, but for a guest to be plugged.
+    /// Waits until everything is as far as it can get without a guest being plugged, and a pass over
+    /// everything would do nothing.
     #[track_caller]
     pub fn await_converged(&self, seconds: u64) {
         wait::until(seconds, "baryon converges", || {
-            let show = parse(&self.try_cli("show --json")?)?;
-            let plan = parse(&self.try_cli("plan --json")?)?;
-            let objects = show["objects"].as_array().cloned().unwrap_or_default();
-            let open: Vec<&Value> = objects.iter().filter(|object| !is_settled(object)).collect();
-            let idle = plan["steps"].as_array().is_some_and(Vec::is_empty);
-            if open.is_empty() && idle {
-                Ok(())
-            } else {
-                Err(format!("{open:#?}\nto be done: {:#}", plan["steps"]))
-            }
+            let shown = self.try_cli("show --check")?;
+            let plan = self.try_cli("plan --json")?;
+            let idle = parse(&plan)?["steps"].as_array().is_some_and(Vec::is_empty);
+            if idle { Ok(()) } else { Err(format!("{shown}\n{plan}")) }
         });
     }
 
@@ -278,12 +273,6 @@ fn config(node: &Node, settings: &Settings) -> String {
         );
     }
     text + &settings.more
-}
-
-/// A port that nobody has plugged is as far as it can get.
-fn is_settled(object: &Value) -> bool {
-    let unplugged = || object["on"].as_str().is_some_and(|on| on.contains("plugged in"));
-    object["outcome"] == "done" || unplugged()
 }
 
 fn parse(text: &str) -> Result<Value, String> {
