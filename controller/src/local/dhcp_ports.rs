@@ -60,7 +60,7 @@ fn settle_one(draft: &mut Draft<'_>, network: &Network) -> Result<(), Fault> {
             ports::discard(draft, port.id);
             Ok(())
         }
-        (Some(port), false) => readdress(draft, &port, &wishes),
+        (Some(port), false) => readdress(draft, &port, &network.dhcp_host, &wishes),
         (None, false) => {
             let service = Service {
                 id: draft.derived_port_id(&device),
@@ -92,12 +92,12 @@ fn wishes(draft: &Draft<'_>, network: NetworkId) -> Vec<Wish> {
         .collect()
 }
 
-fn readdress(draft: &mut Draft<'_>, port: &Port, wishes: &[Wish]) -> Result<(), Fault> {
+fn readdress(draft: &mut Draft<'_>, port: &Port, host: &HostName, wishes: &[Wish]) -> Result<(), Fault> {
     let wishes = with_room(draft, wishes, Some(port));
     let holder =
         Holder { port: port.id, network: port.network, mac: port.mac_address, owner: PortOwner::Dhcp };
     let fixed_ips = addresses::grant(draft, &holder, &wishes, &port.fixed_ips)?;
-    draft.put_port(Port { fixed_ips, ..port.clone() });
+    draft.put_port(Port { fixed_ips, host: Some(host.clone()), ..port.clone() });
     Ok(())
 }
 

@@ -32,6 +32,10 @@ pub fn create(draft: &mut Draft<'_>, id: Option<PortId>, mut fields: Fields) -> 
     settings(draft, &mut port, &mut fields)?;
     fields.finish()?;
     check(&port)?;
+    if is_part(&port) {
+        let reason = format!("ports of owner {} are made with what they are part of", port.device_owner);
+        return Err(Fault::invalid("device_owner", reason));
+    }
     let wishes = match wishes {
         Some(wishes) => wishes,
         None => addresses::usual(draft, network)?,
@@ -66,18 +70,19 @@ pub(super) fn make(draft: &mut Draft<'_>, service: Service, wishes: &[Wish]) -> 
 }
 
 pub fn update(draft: &mut Draft<'_>, id: PortId, mut fields: Fields) -> Result<(), Fault> {
-    let mut port = Port::clone(draft.port(id)?);
+    let old = draft.port(id)?.clone();
+    let mut port = Port::clone(&old);
     fields.must_be("network_id", &port.network)?;
     let wishes = fields.objects("fixed_ips", Wish::read)?;
-    let old_mac = port.mac_address;
     settings(draft, &mut port, &mut fields)?;
     fields.finish()?;
     check(&port)?;
     if let Some(wishes) = wishes {
         address(draft, &mut port, &wishes)?;
-    } else if port.mac_address != old_mac {
+    } else if port.mac_address != old.mac_address {
         follow_mac(draft, &mut port)?;
     }
+    check_part(&old, &port)?;
     draft.put_port(port);
     floating_ips::drop_lost_targets(draft, id);
     Ok(())
@@ -86,14 +91,41 @@ pub fn update(draft: &mut Draft<'_>, id: PortId, mut fields: Fields) -> Result<(
 /// Removes a port; floating IPs that lead to it lead nowhere then.
 pub fn delete(draft: &mut Draft<'_>, id: PortId) -> Result<(), Fault> {
     let port = draft.port(id)?.clone();
-    let owner = &port.device_owner;
-    if matches!(owner, PortOwner::RouterInterface | PortOwner::RouterGateway | PortOwner::FloatingIp) {
-        let reason =
-            format!("Port {id} cannot be deleted directly via the port API: it has device owner {owner}.");
+    if is_part(&port) {
+        let reason = format!(
+            "Port {id} cannot be deleted directly via the port API: it has device owner {}.",
+            port.device_owner
+        );
         return Err(Fault::conflict("ServicePortInUse", reason));
     }
     discard(draft, id);
     Ok(())
+}
+
+/// Whether a port is part of a router or of a floating IP, and is changed and removed through that.
+pub(super) fn is_part(port: &Port) -> bool {
+    matches!(port.device_owner, PortOwner::RouterInterface | PortOwner::RouterGateway | PortOwner::FloatingIp)
+}
+
+/// What a router or a floating IP relies on is not changed behind its back, and nothing is made part
+/// of one by claiming to be.
+fn check_part(old: &Port, new: &Port) -> Result<(), Fault> {
+    if !is_part(old) && !is_part(new) {
+        return Ok(());
+    }
+    let differ = [
+        ("device_owner", old.device_owner != new.device_owner),
+        ("device_id", old.device_id != new.device_id),
+        ("mac_address", old.mac_address != new.mac_address),
+        ("fixed_ips", old.fixed_ips != new.fixed_ips),
+        ("binding:host_id", old.host != new.host),
+    ];
+    match differ.into_iter().find(|(_, differs)| *differs) {
+        Some((field, _)) => {
+            Err(Fault::invalid(field, "the port is part of a router or a floating IP, which says it"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Removes a port whoever owns it.

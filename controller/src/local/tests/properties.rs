@@ -40,8 +40,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         1 => (n.clone(), 0u8..4).prop_map(|(router, host)| Ask::MoveRouter { router, host }),
         2 => (n.clone(), some()).prop_map(|(router, network)| Ask::Gateway { router, network }),
         2 => (n.clone(), any::<bool>()).prop_map(|(subnet, on)| Ask::SetDhcp { subnet, on }),
-        2 => (n.clone(), some()).prop_map(|(floating, port)| Ask::Aim { floating, port }),
-        4 => (0usize..60).prop_map(|any| Ask::Delete { any }),
+        4 => (n.clone(), some()).prop_map(|(floating, port)| Ask::Aim { floating, port }),
+        3 => (0usize..60).prop_map(|any| Ask::Delete { any }),
         1 => (n.clone(), n).prop_map(|(router, subnet)| Ask::RemoveInterface { router, subnet }),
     ]
 }
@@ -62,11 +62,14 @@ fn pick<T: Copy + ToString>(ids: impl Iterator<Item = T>, at: usize) -> String {
 impl Bench {
     /// Something for the requests to be about, so that most of them can be granted.
     fn start(&mut self) {
-        for external in [false, true] {
-            let network = self.network(json!({"router:external": external})).unwrap();
-            let third = u8::from(external);
-            self.subnet(json!({"network_id": network, "cidr": format!("10.0.{third}.0/24")})).unwrap();
+        for (host, tunnel_ip) in [("node2", "192.0.2.12"), ("node3", "192.0.2.13")] {
+            self.host(host, &json!(tunnel_ip)).unwrap();
         }
+        let example = topology_tests::example();
+        // The hosts stay, though the example does not name them.
+        let hosts = "version: 1\nhosts: [{name: node2, tunnel_ip: 192.0.2.12}, {name: node3, tunnel_ip: 192.0.2.13}]\n";
+        let topology = super::super::topology::parse(&example.replace("version: 1\n", hosts)).unwrap();
+        self.change(|draft| super::super::topology::apply(draft, &topology)).unwrap();
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<(), Fault> {
@@ -86,7 +89,7 @@ impl Bench {
             Ask::Port { network: at, last, host: on } => {
                 let mut body = json!({"network_id": network(*at), "binding:host_id": host(*on)});
                 if let Some(last) = last {
-                    body["fixed_ips"] = json!([{"ip_address": format!("10.0.0.{last}")}]);
+                    body["fixed_ips"] = json!([{"ip_address": format!("10.0.1.{last}")}]);
                 }
                 self.port(body).map(drop)
             }
@@ -102,7 +105,7 @@ impl Bench {
                 self.floating_ip(body).map(drop)
             }
             Ask::MovePort { port: at, last, host: to } => {
-                let fixed_ips = json!([{"ip_address": format!("10.0.0.{last}")}]);
+                let fixed_ips = json!([{"ip_address": format!("10.0.1.{last}")}]);
                 let body = fields(json!({"fixed_ips": fixed_ips, "binding:host_id": host(*to)}));
                 self.change(|draft| ports::update(draft, port(*at).parse().unwrap(), body))
             }

@@ -210,6 +210,25 @@ fn floating_ips_need_a_way_in() {
 }
 
 #[test]
+fn parts_of_routers_are_the_routers_business() {
+    let mut bench = Bench::new();
+    let (network, subnet) = tenant(&mut bench, "10.0.0.0/24");
+    let router = bench.router(json!({})).unwrap();
+    let interface = bench.interface(router, subnet).unwrap();
+    let guest = bench.port(json!({"network_id": network})).unwrap();
+    let mut set = |port, body| bench.change(|draft| super::super::ports::update(draft, port, fields(body)));
+    invalid(set(interface, json!({"binding:host_id": "node2"})), "binding:host_id");
+    invalid(set(interface, json!({"fixed_ips": []})), "fixed_ips");
+    invalid(set(interface, json!({"device_owner": ""})), "device_owner");
+    invalid(set(guest, json!({"device_owner": "network:floatingip"})), "device_owner");
+    set(interface, json!({"name": "leg", "admin_state_up": false})).unwrap();
+    let claim =
+        json!({"network_id": network, "device_owner": "network:router_interface", "device_id": router});
+    invalid(bench.port(claim), "device_owner");
+    bench.check();
+}
+
+#[test]
 fn routes_lead_to_neighbours() {
     let mut bench = Bench::new();
     let (_, subnet) = tenant(&mut bench, "10.0.0.0/24");

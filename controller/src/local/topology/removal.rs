@@ -89,13 +89,8 @@ fn is_interface(interface: &Interface, port: &Port, topology: &Topology, words: 
 
 fn unnamed_ports(draft: &mut Draft<'_>, words: &Words) {
     let named: BTreeSet<PortId> = words.ports.ids().collect();
-    let is_unnamed = |port: &Port| {
-        let of_service = matches!(
-            port.device_owner,
-            PortOwner::RouterInterface | PortOwner::RouterGateway | PortOwner::FloatingIp
-        );
-        !of_service && !dhcp_ports::is_ours(port) && !named.contains(&port.id)
-    };
+    let is_unnamed =
+        |port: &Port| !ports::is_part(port) && !dhcp_ports::is_ours(port) && !named.contains(&port.id);
     let all = draft.state.ports().values();
     let unnamed: Vec<_> = all.filter(|port| is_unnamed(port)).map(|port| port.id).collect();
     unnamed.into_iter().for_each(|id| ports::discard(draft, id));
