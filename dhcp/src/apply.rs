@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use tracing::{debug, info};
 
 use crate::error::Error;
-use crate::server::socket::Sockets;
+use crate::server::socket::Opened;
 use crate::service::Service;
 use crate::step::{Action, Step};
 
@@ -217,9 +217,9 @@ impl Work {
         let Some((index, mac)) = link.and_then(|link| Some((link.index, link.mac?))) else {
             return Err(Error::NoDevice { network, device });
         };
-        let opened = Sockets::open(netlink.namespace(), device.clone(), mac).await;
-        let sockets = opened.map_err(|source| Error::Listen { network, device: device.clone(), source })?;
-        self.service.listen(network, sockets, index);
+        let failed = |source| Error::Listen { network, device: device.clone(), source };
+        let sockets = Opened::on(netlink.namespace(), device.clone(), mac).await.map_err(failed)?;
+        self.service.listen(network, sockets, index).map_err(failed)?;
         info!(%network, device, "DHCP server listens");
         Ok(())
     }

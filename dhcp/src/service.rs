@@ -2,6 +2,7 @@
 //! and counters can be asked for while the engine is at work.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -11,9 +12,10 @@ use model::{Mac, NetworkId, PortId};
 use serde::Serialize;
 
 use crate::server::lease::Lease;
-use crate::server::socket::Sockets;
+use crate::server::socket::Opened;
 use crate::server::table::{Host, ServedSubnet, Table, Times};
 use crate::server::task::{Listener, Server};
+use crate::server::thread::ServerThread;
 
 /// See the head of this module.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +26,8 @@ pub struct Service {
 #[derive(Debug, Default)]
 struct Networks {
     running: BTreeMap<NetworkId, Running>,
+    /// Started with the first server that listens.
+    thread: Option<ServerThread>,
     homes: OrdMap<PortId, NetworkId>,
 }
 
@@ -139,7 +143,7 @@ impl Service {
     /// Adds or replaces hosts of a network that has a server.
     pub(crate) fn set_hosts(&self, network: NetworkId, hosts: Vec<Arc<Host>>) {
         let mut networks = self.lock();
-        let Networks { running, homes } = &mut *networks;
+        let Networks { running, homes, .. } = &mut *networks;
         let Some(running) = running.get(&network) else { return };
         for host in hosts {
             homes.insert(host.port, network);
@@ -159,10 +163,17 @@ impl Service {
     }
 
     /// Has a network's server listen on these sockets, and no longer on those before.
-    pub(crate) fn listen(&self, network: NetworkId, sockets: Sockets, device: u32) {
-        if let Some(running) = self.lock().running.get_mut(&network) {
-            running.listener = Some(running.server.listen(sockets, device));
+    pub(crate) fn listen(&self, network: NetworkId, sockets: Opened, device: u32) -> io::Result<()> {
+        let mut networks = self.lock();
+        let Networks { running, thread, .. } = &mut *networks;
+        let thread = match thread {
+            Some(thread) => thread,
+            None => thread.insert(ServerThread::start()?),
+        };
+        if let Some(running) = running.get_mut(&network) {
+            running.listener = Some(running.server.listen(thread.runtime(), sockets, device));
         }
+        Ok(())
     }
 
     /// Stops listening.

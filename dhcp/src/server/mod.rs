@@ -7,7 +7,7 @@
 //! ```
 //!
 //! From the packet to the answer everything is pure: [`reply`] has the whole of it. [`task`] adds the
-//! sockets, the clock and the log. There is no file, no address pool, and no lease that decides who gets
+//! sockets, the clock and the log, and runs on the one [`thread`] of all servers. There is no file, no address pool, and no lease that decides who gets
 //! which address: the controller did that, and the [`table`] says so.
 
 pub mod counters;
@@ -22,3 +22,4 @@ pub mod socket;
 pub mod split;
 pub mod table;
 pub mod task;
+pub mod thread;

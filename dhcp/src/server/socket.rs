@@ -21,6 +21,28 @@ use super::reply::{Addressee, Reply};
 /// takes memory only for what is there.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
+/// The sockets of one server, opened but not yet watched.
+#[derive(Debug)]
+pub struct Opened {
+    udp: Socket,
+    link: Socket,
+    mac: Mac,
+}
+
+impl Opened {
+    /// Opens both on a device of a namespace.
+    pub async fn on(namespace: &Namespace, device: String, mac: Mac) -> io::Result<Self> {
+        let opened = namespace.run(move || Ok::<_, io::Error>((listen(&device)?, link(&device)?))).await;
+        let (udp, link) = opened.map_err(io::Error::other)??;
+        Ok(Self { udp, link, mac })
+    }
+
+    /// Has the runtime of the calling thread watch them.
+    pub fn watch(self) -> io::Result<Sockets> {
+        Ok(Sockets { udp: UdpSocket::from_std(self.udp.into())?, link: self.link, mac: self.mac })
+    }
+}
+
 /// The sockets of one server.
 #[derive(Debug)]
 pub struct Sockets {
@@ -30,13 +52,6 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Opens both on a device of a namespace.
-    pub async fn open(namespace: &Namespace, device: String, mac: Mac) -> io::Result<Self> {
-        let opened = namespace.run(move || Ok::<_, io::Error>((listen(&device)?, link(&device)?))).await;
-        let (udp, link) = opened.map_err(io::Error::other)??;
-        Ok(Self { udp: UdpSocket::from_std(udp.into())?, link, mac })
-    }
-
     pub async fn readable(&self) -> io::Result<()> {
         self.udp.readable().await
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use model::{Mac, NetworkId};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
@@ -19,15 +20,15 @@ use super::decision::Silence;
 use super::lease::Leases;
 use super::reply::{Answer, Reply, ReplyKind, answer};
 use super::request::{Kind, LONGEST, Request};
-use super::socket::Sockets;
+use super::socket::{Opened, Sockets};
 use super::table::Table;
 
 /// Packets that are answered before other tasks get their turn.
 const BATCH: usize = 64;
 
 thread_local! {
-    /// What a packet is read into and what a frame is built in: one pair for each worker thread, not for
-    /// each network, as it is in use only between two awaits.
+    /// What a packet is read into and what a frame is built in: one pair for the thread, not for each
+    /// network, as it is in use only between two awaits.
     static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; LONGEST + 1], Vec::new()));
 }
 
@@ -85,11 +86,15 @@ impl Server {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts to serve.
-    pub fn listen(self: &Arc<Self>, sockets: Sockets, device: u32) -> Listener {
+    /// Starts to serve on a thread's runtime.
+    pub fn listen(self: &Arc<Self>, runtime: &Handle, sockets: Opened, device: u32) -> Listener {
         let server = self.clone();
-        let task = tokio::spawn(async move {
-            if let Err(error) = server.serve(&sockets).await {
+        let task = runtime.spawn(async move {
+            let served = match sockets.watch() {
+                Ok(sockets) => server.serve(&sockets).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = served {
                 warn!(network = %server.network, error = %error, "DHCP server stopped");
             }
         });
