@@ -103,7 +103,7 @@ impl Desired {
 
     pub fn drop_subnet(&mut self, id: SubnetId) {
         if let Some(old) = self.subnets.remove(&id) {
-            forget(&mut self.subnets_of, old.network, &id);
+            forget(&mut self.subnets_of, &old.network, &id);
         }
     }
 
@@ -118,7 +118,7 @@ impl Desired {
 
     pub fn drop_port(&mut self, id: PortId) {
         if let Some(old) = self.ports.remove(&id) {
-            forget(&mut self.ports_of, old.network, &id);
+            forget(&mut self.ports_of, &old.network, &id);
         }
     }
 
@@ -151,11 +151,11 @@ impl Desired {
 }
 
 /// Takes an id out of an index, and the index entry with it when it was the last.
-fn forget<K: Ord + Clone, V: Ord + Clone>(index: &mut OrdMap<K, OrdSet<V>>, key: K, value: &V) {
-    if let Some(set) = index.get_mut(&key) {
+fn forget<K: Ord + Clone, V: Ord + Clone>(index: &mut OrdMap<K, OrdSet<V>>, key: &K, value: &V) {
+    if let Some(set) = index.get_mut(key) {
         set.remove(value);
         if set.is_empty() {
-            index.remove(&key);
+            index.remove(key);
         }
     }
 }

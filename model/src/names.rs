@@ -10,8 +10,8 @@ use crate::{NetworkId, ObjectRef, PortId, RouterId};
 /// Neutron's `LINUX_DEV_LEN`.
 const DEVICE_LENGTH: usize = 14;
 
-fn device(prefix: &str, id: impl ToString) -> String {
-    let mut name = prefix.to_owned() + &id.to_string();
+fn device(prefix: &str, id: PortId) -> String {
+    let mut name = format!("{prefix}{id}");
     name.truncate(DEVICE_LENGTH);
     name
 }
