@@ -23,7 +23,7 @@ fn a_topology_is_applied_once_and_wrong_ones_not_at_all() {
     baryon.apply(ONE_NODE);
     assert_eq!(networks(&baryon), "blue public red");
     let again = baryon.cli("apply -f /run/topology.yaml");
-    assert!(again.contains("nothing to change"), "{again}");
+    assert!(again.contains("0 to create, 0 to change, 0 to remove"), "{again}");
 
     let before = baryon.api("GET", "/v2.0/ports", "");
     for (wrong, named) in [

@@ -65,6 +65,8 @@ impl DhcpClient {
                     'timeout {tries}; initial-interval 1; backoff-cutoff 1;' > /run/dhclient/conf
                  dhclient -1 -v -cf /run/dhclient/conf -lf /run/dhclient/leases -pf /run/dhclient/pid \
                     -e LEASE={file} -sf {HOOK} {interface} 2>&1
+                 # The daemon writes its pid after the foreground process has gone.
+                 for try in $(seq 500); do [ ! -s /run/dhclient/pid ] || break; busybox usleep 10000; done
                  kill $(cat /run/dhclient/pid)"
             ),
             Self::Dhcpcd => format!(

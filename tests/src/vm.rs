@@ -46,11 +46,13 @@ impl<'n> Vm<'n> {
         })
     }
 
-    /// What the machine has written to its serial console.
+    /// The whole lines that the machine has written to its serial console.
     #[must_use]
     pub fn console(&self) -> String {
         let path = self.node.path(&format!("{}/console", self.folder()));
-        std::fs::read_to_string(path).unwrap_or_default().replace('\r', "")
+        let text = std::fs::read_to_string(path).unwrap_or_default().replace('\r', "");
+        let end = text.rfind('\n').map_or(0, |newline| newline + 1);
+        text[..end].to_owned()
     }
 
     /// Runs a shell command in the machine, which must be `ready`.

@@ -118,9 +118,12 @@ fn run(host: &str, port: u16, file: &str) -> anyhow::Result<()> {
     await_end_of_input();
     stopped.store(true, Ordering::Relaxed);
     let sent = sender.join().unwrap_or_default();
+    let last_sent = Instant::now();
     thread::sleep(GRACE);
     ending.store(true, Ordering::Relaxed);
-    let (seen, gap) = answers.join().unwrap_or_else(|_| (0, Gap::new()));
+    let (seen, mut gap) = answers.join().unwrap_or_else(|_| (0, Gap::new()));
+    // Silence that lasts to the end is a gap too.
+    gap.longest = gap.longest.max(last_sent.saturating_duration_since(gap.last));
     let tcp = tcp.join().unwrap_or_else(|_| Stream::new());
     let result = serde_json::json!({
         "sent": sent, "lost": sent - seen, "longest_gap_ms": gap.longest_ms(),
