@@ -112,7 +112,8 @@ impl Planner<'_> {
             Presence::There(link) => {
                 self.properties(&want.device, Some(&link));
                 self.addresses(want, &content);
-                if self.found.listens_on != Some(link.index) {
+                // Its answers carry the MAC address that the device had when it began to listen.
+                if self.found.listens_on != Some(link.index) || link.mac != Some(want.device.mac) {
                     self.push(Stage::StartServices, Action::Listen { device: want.device.name.clone() });
                 }
             }

@@ -42,7 +42,7 @@ fn device(number: u8, pair: bool) -> Device {
     let (name, peer) =
         if pair { (names::dhcp_veth(port), Some(names::tap(port))) } else { (names::tap(port), None) };
     let mac = Mac([2, 1, 0, 0, 0, number]);
-    Device { name, mac, mtu: (number % 3 > 0).then_some(1400), peer, whole_checksums: pair }
+    Device { name, mac, mtu: (!number.is_multiple_of(3)).then_some(1400), peer, whole_checksums: pair }
 }
 
 prop_compose! {

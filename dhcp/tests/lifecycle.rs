@@ -291,3 +291,23 @@ async fn one_host_among_many_is_changed_at_once() {
     guest.udhcpc("");
     assert_eq!(guest.seen("ip").map(|text| ip(&text)), Some(Ipv4Addr::from_bits(0x0a01_0000 + 20_049)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_carry_the_mac_address_that_the_device_has() {
+    let _turn = lan::turn().await;
+    let lan = Lan::new(1);
+    lan.plug();
+    let mut node = Node::new(|_| {}).await;
+    lan.usual(&mut node.desired);
+    node.desired.set_port(lan.guest_port(3, &[(1, "10.0.0.3")]));
+    node.settle_all().await;
+    let mut port = lan.service_port(&[(1, "10.0.0.2")]);
+    port.mac = Mac([0xfa, 0x16, 0x3e, 7, 7, 7]);
+    node.desired.set_port(port.clone());
+    node.settle_network(&lan).await;
+    let guest = lan.guest(3);
+    let capture = guest.capture();
+    guest.udhcpc("");
+    let sources = capture.fields(&["eth.src", "dhcp.option.dhcp"]);
+    assert!(sources.contains(&format!("{} 5", port.mac)), "{sources:?}");
+}

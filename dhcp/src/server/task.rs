@@ -25,6 +25,9 @@ use super::table::Table;
 
 /// Packets that are answered before other tasks get their turn.
 const BATCH: usize = 64;
+/// Errors of the socket, one after another, at which the server gives up; the next look at the network
+/// starts it again.
+const MOST_ERRORS: u32 = 100;
 
 thread_local! {
     /// What a packet is read into and what a frame is built in: one pair for the thread, not for each
@@ -102,21 +105,29 @@ impl Server {
     }
 
     async fn serve(&self, sockets: &Sockets) -> io::Result<()> {
+        let mut errors = 0;
         loop {
             sockets.readable().await?;
-            BUFFERS.with_borrow_mut(|(packet, frame)| self.drain(sockets, packet, frame));
+            match BUFFERS.with_borrow_mut(|(packet, frame)| self.drain(sockets, packet, frame)) {
+                Ok(()) => errors = 0,
+                // One belongs to an earlier answer (a relay that is not there); many are a broken socket.
+                Err(error) if errors == MOST_ERRORS => return Err(error),
+                Err(_) => errors += 1,
+            }
             tokio::task::consume_budget().await;
         }
     }
 
     /// Answers what has arrived.
-    fn drain(&self, sockets: &Sockets, packet: &mut [u8], frame: &mut Vec<u8>) {
+    fn drain(&self, sockets: &Sockets, packet: &mut [u8], frame: &mut Vec<u8>) -> io::Result<()> {
         let table = self.table();
         let now = SystemTime::now();
         for _ in 0..BATCH {
-            // An error belongs to an earlier answer (ICMP of a relay), or there is nothing left.
-            let Ok(length) = sockets.receive(packet) else { return };
-            let Some(bytes) = packet.get(..length) else { return };
+            let length = match sockets.receive(packet) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                received => received?,
+            };
+            let bytes = packet.get(..length).unwrap_or_default();
             if let Some(reply) = self.handle(&table, bytes, now)
                 && let Err(error) = sockets.send(&reply, frame)
             {
@@ -124,6 +135,7 @@ impl Server {
                 debug!(network = %self.network, to = ?reply.to, error = %error, "answer not sent");
             }
         }
+        Ok(())
     }
 
     /// Answers one packet, and keeps leases, counters and log.
