@@ -96,6 +96,22 @@ fn ports_can_exchange_their_addresses() {
     assert_eq!(difference.summary(), "0 to create, 2 to change, 0 to remove");
 }
 
+/// Addresses that were chosen give way to those that the file names.
+#[test]
+fn what_was_chosen_makes_way() {
+    let mut bench = Bench::new();
+    bench.apply(&example()).unwrap();
+    // Of the DHCP server of green and of the gateway.
+    let file = example().replace("10.0.2.11", "10.0.2.2").replace("203.0.113.100", "203.0.113.10");
+    let file = file.replace("blue-1-public", "other-name");
+    bench.apply(&file).unwrap();
+    assert!(bench.apply(&file).unwrap().is_empty());
+    let router = bench.desired.routers().values().next().unwrap();
+    let gateway = &router.gateway.as_ref().unwrap().interface;
+    assert_eq!(gateway.addresses, ["203.0.113.11/24".parse().unwrap()]);
+    assert_eq!(router.floating_ips[0].floating.to_string(), "203.0.113.10");
+}
+
 #[test]
 fn a_router_can_be_rebuilt_in_one_go() {
     let mut bench = Bench::new();

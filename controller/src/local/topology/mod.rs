@@ -11,6 +11,7 @@ mod apply;
 mod body;
 mod difference;
 mod file;
+mod make_way;
 mod removal;
 mod words;
 

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 
 use model::{NetworkId, PortId, PortOwner, SubnetId};
 
-use super::body;
 use super::file::{Interface, Port as FilePort, Router as FileRouter, Topology};
 use super::words::Words;
+use super::{body, make_way};
 use crate::local::draft::Draft;
 use crate::local::fault::Fault;
 use crate::local::record::{FloatingIp, Port, Router};
@@ -27,7 +27,9 @@ pub(super) fn remove(draft: &mut Draft<'_>, topology: &Topology, words: &Words) 
         loosen_port(draft, &port.value, words);
     }
     unnamed_subnets(draft, words)?;
-    unnamed_networks(draft, words)
+    unnamed_networks(draft, words)?;
+    make_way::make_way(draft, topology, words);
+    Ok(())
 }
 
 /// Those that are named lead nowhere until everything else is in place.
