@@ -82,3 +82,36 @@ async fn an_exchange_costs_the_same_for_few_hosts_and_many() {
         let _ = sh("tail -2 /run/diary");
     }
 }
+
+/// Resident memory of this process, in KiB.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn a_network_costs_little_memory() {
+    let _turn = lan::turn().await;
+    // What is kept open for looking into namespaces is limited in number and counts for nobody.
+    let mut node = Node::with_handles(|_| {}, host::Handles::with_capacity(1).await.expect("netlink"));
+    let mut before = 0;
+    const NETWORKS: u128 = 100;
+    for number in 1..=NETWORKS + 1 {
+        let lan = Lan::new(number);
+        lan.plug();
+        lan.usual(&mut node.desired);
+        for index in 3..13 {
+            node.desired.set_port(lan.guest_port(index, &[(1, &format!("10.0.0.{index}"))]));
+        }
+        // One by one, so that what a pass needs for a moment is not counted hundredfold.
+        node.settle_network(&lan).await;
+        if number == 1 {
+            before = resident();
+        }
+    }
+    let each = (resident() - before) / NETWORKS as usize;
+    println!("{each} KiB for a network with ten hosts, the controller's picture included");
+    assert!(each < 50, "{each} KiB");
+}

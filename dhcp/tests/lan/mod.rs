@@ -67,9 +67,12 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn new(config: impl FnOnce(&mut Config)) -> Self {
+        Self::with_handles(config, host::Handles::open().await.expect("netlink"))
+    }
+
+    pub(crate) fn with_handles(config: impl FnOnce(&mut Config), handles: host::Handles) -> Self {
         let mut settings = Config::new(HostName::from(HOST));
         config(&mut settings);
-        let handles = host::Handles::open().await.expect("netlink");
         let mut desired = Desired::default();
         desired.complete.insert(Role::Dhcp);
         Self { dhcp: Dhcp::new(settings, handles), desired }
