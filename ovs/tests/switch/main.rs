@@ -4,6 +4,7 @@
 
 mod engine;
 mod life;
+mod load;
 mod node;
 mod ports;
 mod trouble;

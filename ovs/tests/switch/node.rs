@@ -37,7 +37,8 @@ impl Node {
 
     pub(crate) fn start_vswitchd(&mut self) {
         let remote = format!("unix:{}", self.path("db.sock"));
-        let arguments = ["-n", "--", "ovs-vswitchd", &remote, "--no-chdir", "--disable-system"];
+        let arguments =
+            ["-n", "--", "ovs-vswitchd", &remote, "--no-chdir", "--disable-system", "--enable-dummy"];
         self.vswitchd = Some(self.command("unshare").args(arguments).spawn().expect("ovs-vswitchd"));
     }
 
