@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 use model::{
@@ -15,89 +14,25 @@ use model::{
 };
 
 use crate::config::{Config, VXLAN_PORT};
-use crate::index::{Index, ipv4};
-use crate::local_vlan::LocalVlans;
+use crate::index::ipv4;
+use crate::memory::Memory;
 use crate::names;
-use crate::observe::Actual;
 use crate::spec::{
     EndpointSpec, LocalSegment, NetworkSpec, NodeSpec, Owner, Path, PhysicalBridge, PortKind, PortSpec,
     PortState, RemoteMacSpec, Spec, SpoofGuard, TunnelBridge, TunnelPort, Wire,
 };
 
-/// What compiling remembers from pass to pass.
-#[derive(Debug)]
-pub struct Memory {
-    pub index: Index,
-    pub vlans: LocalVlans,
-    node: Arc<NodeSpec>,
-    /// The numbers of the tunnel ports of every endpoint, as last seen.
-    tunnels: BTreeMap<IpAddr, Vec<Option<u32>>>,
-    /// Endpoints whose tunnel ports have other numbers than before: what sends there has to follow.
-    moved: BTreeSet<IpAddr>,
-}
-
-impl Memory {
-    pub fn new(config: &Config) -> Self {
-        Self {
-            index: Index::new(config.host.clone()),
-            vlans: LocalVlans::default(),
-            node: Arc::new(node(config)),
-            tunnels: BTreeMap::new(),
-            moved: BTreeSet::new(),
-        }
-    }
-
-    /// Takes up what the switch remembers, from what was read for a pass over `scope`: local VLANs, and
-    /// the numbers of tunnel ports.
-    pub fn see(&mut self, actual: &Actual, scope: &Scope) {
-        match scope {
-            Scope::All => {
-                let known = actual.remembered_vlans(&self.node);
-                self.vlans.remember(known);
-                let gone =
-                    self.tunnels.keys().filter(|endpoint| actual.rows.tunnels(**endpoint).next().is_none());
-                let endpoints: BTreeSet<IpAddr> = gone.copied().chain(actual.rows.endpoints()).collect();
-                endpoints.into_iter().for_each(|endpoint| self.see_tunnels(actual, endpoint));
-            }
-            Scope::Objects(objects) => {
-                for object in objects {
-                    if let ObjectRef::Endpoint(endpoint) = object {
-                        self.see_tunnels(actual, *endpoint);
-                    }
-                }
-            }
-        }
-    }
-
-    fn see_tunnels(&mut self, actual: &Actual, endpoint: IpAddr) {
-        let numbers: Vec<_> =
-            actual.rows.tunnels(endpoint).map(|plug| plug.interface.ofport.number()).collect();
-        let before = if numbers.is_empty() {
-            self.tunnels.remove(&endpoint).unwrap_or_default()
-        } else {
-            self.tunnels.insert(endpoint, numbers.clone()).unwrap_or_default()
-        };
-        if before != numbers {
-            self.moved.insert(endpoint);
-        }
-    }
-
-    pub fn node(&self) -> &Arc<NodeSpec> {
-        &self.node
-    }
-}
-
 /// What must exist of the objects in scope, and of those that hang on what changed.
 pub fn compile(desired: &Desired, config: &Config, memory: &mut Memory, scope: &Scope) -> Spec {
     let mut scope = union(memory.index.follow(desired), scope);
-    for endpoint in std::mem::take(&mut memory.moved) {
+    for endpoint in memory.moved() {
         scope = union(scope, &Scope::Objects(memory.index.senders(endpoint)));
     }
     let complete = desired.complete.contains(&Role::L2);
     let spec = Spec {
         scope,
         complete,
-        node: memory.node.clone(),
+        node: memory.node().clone(),
         networks: BTreeMap::new(),
         ports: BTreeMap::new(),
         endpoints: BTreeMap::new(),

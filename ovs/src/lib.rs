@@ -25,6 +25,7 @@ mod follow;
 pub mod index;
 mod links;
 pub mod local_vlan;
+pub mod memory;
 pub mod mirror;
 pub mod names;
 pub mod observe;
@@ -45,13 +46,15 @@ use std::time::Duration;
 use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, Scope};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
+use tracing::debug;
 
 use crate::apply::Hands;
-use crate::compile::{Memory, compile};
+use crate::compile::compile;
 pub use crate::config::{Config, ConfigError, DatapathType};
 pub use crate::error::Error;
 use crate::follow::{Follower, Request};
 use crate::links::{Links, Wake};
+use crate::memory::Memory;
 use crate::observe::Actual;
 use crate::spec::Spec;
 use crate::step::Step;
@@ -100,15 +103,18 @@ impl Switch {
         answer.await.map_err(|_| Error::Ended)?
     }
 
-    /// The flows of every bridge that there is. A bridge that is there and was connected before is away,
-    /// and with it the switch; of one that was never connected nothing is known yet.
+    /// The flows of every bridge that is connected. Without the integration bridge, once it was there, the
+    /// switch as a whole is away; of another bridge it is only that nothing is known of its flows.
     async fn flows(&self, rows: &rows::Rows, audit: bool) -> Result<BTreeMap<String, mirror::Mirror>, Error> {
         let mut flows = BTreeMap::new();
-        for bridge in self.memory.node().bridges() {
-            if rows.bridge(bridge).is_some()
-                && let Some(mirror) = self.links.flows(bridge, audit).await?
-            {
-                flows.insert(bridge.to_owned(), mirror);
+        for bridge in self.memory.node().bridges().filter(|bridge| rows.bridge(bridge).is_some()) {
+            match self.links.flows(bridge, audit).await {
+                Ok(Some(mirror)) => _ = flows.insert(bridge.to_owned(), mirror),
+                Ok(None) => {}
+                Err(error) if bridge == self.config.integration_bridge => return Err(error),
+                Err(error) => {
+                    debug!(bridge, error = &error as &dyn std::error::Error, "its flows are unknown")
+                }
             }
         }
         Ok(flows)
@@ -189,6 +195,6 @@ fn settings(config: &Config) -> Result<ovsdb::Settings, Error> {
         connect_timeout: config.ovsdb_timeout,
         shortest_pause: Duration::from_millis(20),
         longest_pause: Duration::from_secs(1),
-        ..ovsdb::Settings::new(remote, rows::monitor())
+        ..ovsdb::Settings::new(remote, rows::read::monitor())
     })
 }

@@ -1,7 +1,9 @@
 //! The rows of the switch's database that matter here, as values with names, and the indexes that find
 //! one without looking at the others. Kept up to date row by row; a copy costs nothing.
 //!
-//! What a change of rows means to whom is in `wakes`.
+//! What a change of rows means to whom is in `wakes`; how columns become values, in `read`.
+
+pub mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,7 +14,8 @@ use imbl::{OrdMap, OrdSet};
 use model::{PortId, Segment, TunnelKind, VlanTag};
 use uuid::Uuid;
 
-use crate::ovsdb::{Monitor, Row, RowChange};
+use self::read::{bridge_row, interface_row, port_row};
+use crate::ovsdb::RowChange;
 use crate::spec::Owner;
 
 /// Text by text: `other_config`, `options`.
@@ -111,19 +114,6 @@ pub struct Plug<'a> {
     pub bridge: &'a BridgeRow,
     pub port: &'a PortRow,
     pub interface: &'a InterfaceRow,
-}
-
-/// What is followed in the database.
-pub fn monitor() -> Monitor {
-    Monitor::new("Open_vSwitch")
-        .table("Open_vSwitch", ["bridges", "other_config"])
-        .table(
-            "Bridge",
-            ["name", "ports", "datapath_type", "datapath_id", "protocols", "fail_mode", "other_config"],
-        )
-        .table("Port", ["name", "interfaces", "tag", "vlan_mode", "trunks", "other_config", "external_ids"])
-        .table("Interface", ["name", "type", "ofport", "external_ids", "options"])
-        .optional("Interface", ["error", "mtu_request"])
 }
 
 /// One row that became another.
@@ -396,52 +386,4 @@ fn only_in_first(first: &[Uuid], second: &[Uuid]) -> Vec<Uuid> {
         }
     }
     only
-}
-
-fn texts(row: &Row, column: &str) -> Texts {
-    row.map(column).strings().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-}
-
-fn bridge_row(uuid: Uuid, row: &Row) -> BridgeRow {
-    BridgeRow {
-        uuid,
-        name: row.string("name").to_owned(),
-        ports: row.uuids("ports").collect(),
-        datapath_type: row.string("datapath_type").to_owned(),
-        datapath_id: row.optional_string("datapath_id").map(str::to_owned),
-        protocols: row.strings("protocols").map(str::to_owned).collect(),
-        fail_mode: row.optional_string("fail_mode").map(str::to_owned),
-        other_config: texts(row, "other_config"),
-    }
-}
-
-fn port_row(uuid: Uuid, row: &Row) -> PortRow {
-    PortRow {
-        uuid,
-        name: row.string("name").to_owned(),
-        interfaces: row.uuids("interfaces").collect(),
-        tag: row.optional_integer("tag").and_then(|tag| u16::try_from(tag).ok()).map(VlanTag),
-        vlan_mode: row.optional_string("vlan_mode").map(str::to_owned),
-        has_trunks: row.integers("trunks").next().is_some(),
-        other_config: texts(row, "other_config"),
-        owner: row.key("external_ids", Owner::KEY).and_then(Owner::parse),
-    }
-}
-
-fn interface_row(uuid: Uuid, row: &Row) -> InterfaceRow {
-    let ofport = match row.optional_integer("ofport") {
-        None => Ofport::Unassigned,
-        Some(number) => u32::try_from(number).map_or(Ofport::Failed, Ofport::Number),
-    };
-    InterfaceRow {
-        uuid,
-        name: row.string("name").to_owned(),
-        kind: row.string("type").to_owned(),
-        ofport,
-        error: row.optional_string("error").map(str::to_owned),
-        port: row.key("external_ids", "iface-id").and_then(|id| id.parse().ok()),
-        mac: row.key("external_ids", "attached-mac").map(str::to_owned),
-        options: texts(row, "options"),
-        mtu_request: row.optional_integer("mtu_request").and_then(|mtu| u32::try_from(mtu).ok()),
-    }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use model::{Desired, Domain as _, Plan, Role, Scope};
-use ovs::compile::{Memory, compile};
+use ovs::compile::compile;
+use ovs::memory::Memory;
 use ovs::mirror::Mirror;
 use ovs::observe::Actual;
 use ovs::rows::{BridgeRow, InterfaceRow, Ofport, PortRow};

@@ -57,7 +57,7 @@ async fn a_thousand_ports() {
     engine.until_done().await;
     println!("wired {:?} after the last plug", begun.elapsed());
 
-    let mut settings = Settings::new(config.ovsdb.parse().unwrap(), ovs::rows::monitor());
+    let mut settings = Settings::new(config.ovsdb.parse().unwrap(), ovs::rows::read::monitor());
     settings.shortest_pause = Duration::from_millis(5);
     let begun = Instant::now();
     let (client, _events) = Client::connect(settings).await.unwrap();
