@@ -1,15 +1,15 @@
 //! What the node said came of its objects, for the `status` fields of the API. Not kept: after a
 //! restart the first pass of the engine says it again.
 
-use std::collections::BTreeMap;
-
+use imbl::OrdMap;
 use model::{HostName, ObjectRef, Outcome, Report};
 
 use super::record::{FloatingIp, Port, Router};
 
-/// The last outcome of every object that was reported.
+/// The last outcome of every object that was reported. A copy shares its memory: every answer of the API
+/// is made from one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Statuses(BTreeMap<ObjectRef, Outcome>);
+pub(super) struct Statuses(OrdMap<ObjectRef, Outcome>);
 
 impl Statuses {
     /// Takes in a report; what it does not mention stays.

@@ -95,7 +95,7 @@ fn claims(draft: &Draft<'_>, topology: &Topology, words: &Words) -> Vec<Claim> {
     for router in &topology.routers {
         let record = words.routers.known(&router.value.name).and_then(|id| draft.state.routers().get(&id));
         let by = record.and_then(|router| router.gateway.as_ref()).map(|gateway| gateway.port);
-        for info in &router.value.external_gateway_info {
+        if let Some(info) = &router.value.external_gateway_info {
             for wish in info.external_fixed_ips.iter().flatten() {
                 claim(&info.network, &wish.ip_address, by);
             }
