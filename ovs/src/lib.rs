@@ -113,7 +113,7 @@ impl Switch {
                 Ok(None) => {}
                 Err(error) if bridge == self.config.integration_bridge => return Err(error),
                 Err(error) => {
-                    debug!(bridge, error = &error as &dyn std::error::Error, "its flows are unknown")
+                    debug!(bridge, error = &error as &dyn std::error::Error, "its flows are unknown");
                 }
             }
         }
