@@ -52,7 +52,7 @@ async fn an_exchange_costs_the_same_for_few_hosts_and_many() {
     let rate: u32 = std::env::var("RATE").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
     for (number, hosts) in [(1, 50_u32), (2, 5_000), (3, 60_000)] {
         let lan = Lan::new(number);
-        lan.plug();
+        let guest = lan.plug_guest();
         let mut node = Node::new(|_| {}).await;
         lan.usual(&mut node.desired);
         node.desired.set_subnet(lan.subnet(1, "10.0.0.0/8", None));
@@ -64,7 +64,6 @@ async fn an_exchange_costs_the_same_for_few_hosts_and_many() {
             node.desired.set_port(port);
         }
         node.settle_all().await;
-        let guest = lan.guest(1);
         guest.sh("ip addr add 10.255.0.1/8 dev eth0");
         let before = spent();
         let report = guest.sh(&format!(

@@ -174,6 +174,18 @@ impl Lan {
         ));
     }
 
+    /// A guest whose device is the other end of the server's own, with no bridge between them.
+    pub(crate) fn plug_guest(&self) -> Guest {
+        let (device, netns) = (self.device(), format!("guest{}", self.number));
+        sh(&format!(
+            "ip netns add {netns}
+             ip link add {device} type veth peer name eth0 netns {netns}
+             ip -n {netns} link set lo up
+             ip -n {netns} link set eth0 up"
+        ));
+        Guest { netns }
+    }
+
     pub(crate) fn model(&self) -> Network {
         Network {
             id: self.network,
