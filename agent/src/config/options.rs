@@ -167,6 +167,13 @@ fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
             option!("ovs", "ovsdb_connection", "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT"),
             usual.ovsdb,
         ),
+        ssl_key_file: values.optional(option!(
+            "ovs",
+            "ssl_key_file",
+            "this node's key, for an ssl: database"
+        )),
+        ssl_cert_file: values.optional(option!("ovs", "ssl_cert_file", "this node's certificate")),
+        ssl_ca_cert_file: values.optional(option!("ovs", "ssl_ca_cert_file", "who may be the database")),
         rundir: PathBuf::from(values.get(
             option!("ovs", "ovs_rundir", "folder of vswitchd's management sockets"),
             usual.rundir.display().to_string(),
@@ -181,7 +188,6 @@ fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
             option!("ovs", "of_request_timeout", "seconds until an OpenFlow request failed"),
             usual.openflow_timeout,
         ),
-        ..ovs::Config::default()
     };
     if let Err(error) = config.check() {
         values.refuse(option!("ovs", "(together)", ""), "these options", &error.to_string());
