@@ -116,6 +116,9 @@ async fn prepare<D: Domain>(
     for (object, on) in &plan.waiting {
         seen.report.add(*object, Outcome::Waiting { on: on.clone() });
     }
+    for (object, reason) in &plan.unreadable {
+        seen.report.add(*object, Outcome::Failed { chain: vec![reason.clone()], retry: Retry::Soon });
+    }
     for (object, reason) in &plan.impossible {
         seen.report.add(*object, Outcome::Failed { chain: vec![reason.clone()], retry: Retry::OnChange });
     }

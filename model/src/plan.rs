@@ -70,13 +70,15 @@ pub struct Plan<S> {
     pub expecting: Vec<(ObjectRef, String)>,
     /// Objects that need something that is not there; its arrival wakes the engine.
     pub waiting: Vec<(ObjectRef, String)>,
-    /// Objects that cannot be planned at all, with the reason.
+    /// Objects that cannot be planned at all until they change, with the reason.
     pub impossible: Vec<(ObjectRef, String)>,
+    /// Objects of which nothing is known because reading them failed; worth another try soon.
+    pub unreadable: Vec<(ObjectRef, String)>,
 }
 
 impl<S> Default for Plan<S> {
     fn default() -> Self {
-        Self { steps: Vec::new(), expecting: Vec::new(), waiting: Vec::new(), impossible: Vec::new() }
+        Self { steps: Vec::new(), expecting: Vec::new(), waiting: Vec::new(), impossible: Vec::new(), unreadable: Vec::new() }
     }
 }
 
@@ -100,6 +102,10 @@ impl<S> Plan<S> {
 
     pub fn refuse(&mut self, object: ObjectRef, reason: impl Into<String>) {
         self.impossible.push((object, reason.into()));
+    }
+
+    pub fn give_up_reading(&mut self, object: ObjectRef, reason: impl Into<String>) {
+        self.unreadable.push((object, reason.into()));
     }
 
     /// Puts the steps into the order of their stages.
@@ -131,6 +137,9 @@ impl<S: fmt::Display> fmt::Display for Plan<S> {
         }
         for (object, reason) in &self.impossible {
             writeln!(f, "# {object} cannot be made: {reason}")?;
+        }
+        for (object, reason) in &self.unreadable {
+            writeln!(f, "# {object} cannot be read: {reason}")?;
         }
         Ok(())
     }

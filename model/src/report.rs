@@ -43,11 +43,13 @@ impl Outcome {
     /// The worse of two: failed over waiting over expecting over done.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
+        // What is worth a try soon must not hide behind what is not.
         let rank = |outcome: &Self| match outcome {
             Self::Done => 0,
             Self::Expecting { .. } => 1,
             Self::Waiting { .. } => 2,
-            Self::Failed { .. } => 3,
+            Self::Failed { retry: Retry::OnChange, .. } => 3,
+            Self::Failed { retry: Retry::Soon, .. } => 4,
         };
         if rank(&other) > rank(&self) { other } else { self }
     }
