@@ -23,9 +23,8 @@ struct Attempt {
 
 impl Backoff {
     pub(crate) fn failed(&mut self, object: ObjectRef, now: Instant) {
-        let failures = self.failed.get(&object).map_or(0, |attempt| attempt.failures) + 1;
-        let pause = FIRST.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST);
-        self.failed.insert(object, Attempt { failures, due: now + pause });
+        let failures = self.failures(object) + 1;
+        self.failed.insert(object, Attempt { failures, due: now + pause(failures) });
     }
 
     pub(crate) fn recovered(&mut self, object: ObjectRef) {
@@ -36,15 +35,25 @@ impl Backoff {
         self.failed.get(&object).map_or(0, |attempt| attempt.failures)
     }
 
-    /// The objects that are due. They stay counted until they recover.
-    pub(crate) fn due(&self, now: Instant) -> BTreeSet<ObjectRef> {
-        self.failed.iter().filter(|(_, attempt)| attempt.due <= now).map(|(object, _)| *object).collect()
+    /// The objects that are due. They stay counted until they recover, and are due again a pause later
+    /// even if nobody says what came of them.
+    pub(crate) fn take_due(&mut self, now: Instant) -> BTreeSet<ObjectRef> {
+        let due = self.failed.iter_mut().filter(|(_, attempt)| attempt.due <= now);
+        due.map(|(object, attempt)| {
+            attempt.due = now + pause(attempt.failures);
+            *object
+        })
+        .collect()
     }
 
     /// When the next object is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.failed.values().map(|attempt| attempt.due).min()
     }
+}
+
+fn pause(failures: u32) -> Duration {
+    FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST)
 }
 
 #[cfg(test)]
@@ -61,8 +70,9 @@ mod tests {
         }
         assert_eq!(pauses[..3], [FIRST, FIRST * 2, FIRST * 4]);
         assert_eq!(pauses[11], LONGEST);
-        assert!(backoff.due(start).is_empty());
-        assert_eq!(backoff.due(start + LONGEST), BTreeSet::from([ObjectRef::Node]));
+        assert!(backoff.take_due(start).is_empty());
+        assert_eq!(backoff.take_due(start + LONGEST), BTreeSet::from([ObjectRef::Node]));
+        assert!(backoff.next() > Some(start + LONGEST), "a taken object would be taken again at once");
         backoff.recovered(ObjectRef::Node);
         assert_eq!(backoff.next(), None);
     }

@@ -20,30 +20,30 @@ pub(crate) struct Domains {
 impl Domains {
     /// Looks at what is in scope and brings it to what is wanted.
     pub(crate) async fn pass(&mut self, desired: &Desired, scope: &Scope) -> Seen {
-        let mut seen = Seen::default();
-        let mut switch = prepare(&mut self.switch, desired, scope, &mut seen).await;
-        let mut dhcp = prepare(&mut self.dhcp, desired, scope, &mut seen).await;
-        let mut routers = prepare(&mut self.routers, desired, scope, &mut seen).await;
+        let mut switch = prepare(&mut self.switch, desired, scope).await;
+        let mut dhcp = prepare(&mut self.dhcp, desired, scope).await;
+        let mut routers = prepare(&mut self.routers, desired, scope).await;
         for stage in Stage::ALL {
-            let (one, two, three) = tokio::join!(
-                run(&mut self.switch, &mut switch, stage, &seen.report),
-                run(&mut self.dhcp, &mut dhcp, stage, &seen.report),
-                run(&mut self.routers, &mut routers, stage, &seen.report),
+            tokio::join!(
+                run(&mut self.switch, &mut switch, stage),
+                run(&mut self.dhcp, &mut dhcp, stage),
+                run(&mut self.routers, &mut routers, stage),
             );
-            [one, two, three].into_iter().for_each(|part| seen.report.merge(part));
         }
-        seen
+        Seen::together([switch.seen, dhcp.seen, routers.seen])
     }
 
     /// What a pass would do, as commands, in the order of the stages. Changes nothing.
     pub(crate) async fn rehearse(&mut self, desired: &Desired, scope: &Scope) -> Rehearsal {
-        let mut seen = Seen::default();
+        let switch = prepare(&mut self.switch, desired, scope).await;
+        let dhcp = prepare(&mut self.dhcp, desired, scope).await;
+        let routers = prepare(&mut self.routers, desired, scope).await;
         let mut steps = Vec::new();
-        commands(&prepare(&mut self.switch, desired, scope, &mut seen).await, &mut steps);
-        commands(&prepare(&mut self.dhcp, desired, scope, &mut seen).await, &mut steps);
-        commands(&prepare(&mut self.routers, desired, scope, &mut seen).await, &mut steps);
+        commands(&switch.plan, &mut steps);
+        commands(&dhcp.plan, &mut steps);
+        commands(&routers.plan, &mut steps);
         steps.sort_by_key(|command| command.stage);
-        Rehearsal { steps, report: seen.report }
+        Rehearsal { steps, report: Seen::together([switch.seen, dhcp.seen, routers.seen]).report }
     }
 
     /// The objects that a device of the root namespace belongs to: its port, and what lives on it.
@@ -63,6 +63,17 @@ pub(crate) struct Seen {
     pub(crate) report: Report,
     /// A domain could not be read: an object that is not in the report may be right or wrong.
     pub(crate) blind: bool,
+}
+
+impl Seen {
+    fn together(parts: [Self; 3]) -> Self {
+        let mut whole = Self::default();
+        for part in parts {
+            whole.report.merge(part.report);
+            whole.blind |= part.blind;
+        }
+        whole
+    }
 }
 
 /// What a pass would do.
@@ -89,19 +100,19 @@ fn commands<S: std::fmt::Display>(plan: &Plan<S>, into: &mut Vec<Command>) {
     }));
 }
 
-/// Observe, compile, plan. Objects that cannot be brought on are put into the report.
-async fn prepare<D: Domain>(
-    domain: &mut D,
-    desired: &Desired,
-    scope: &Scope,
-    seen: &mut Seen,
-) -> Plan<D::Step> {
+/// One domain's part of a pass.
+struct Part<S> {
+    plan: Plan<S>,
+    seen: Seen,
+}
+
+/// Observe, compile, plan. Objects that cannot be brought on are in the report.
+async fn prepare<D: Domain>(domain: &mut D, desired: &Desired, scope: &Scope) -> Part<D::Step> {
     let actual = match domain.observe(scope).await {
         Ok(actual) => actual,
         Err(error) => {
-            seen.blind = true;
-            unreadable::<D>(&error, scope, &mut seen.report);
-            return Plan::default();
+            let report = unreadable::<D>(&error, scope);
+            return Part { plan: Plan::default(), seen: Seen { report, blind: true } };
         }
     };
     let spec = domain.compile(desired, scope);
@@ -110,45 +121,51 @@ async fn prepare<D: Domain>(
     if !desired.complete.contains(&D::ROLE) {
         plan.keep_everything();
     }
+    debug!(domain = D::NAME, steps = plan.steps.len(), waiting = plan.waiting.len(), "planned");
+    let report = open_points(&plan);
+    Part { plan, seen: Seen { report, blind: false } }
+}
+
+/// What a plan says of objects besides its steps.
+fn open_points<S>(plan: &Plan<S>) -> Report {
+    let mut report = Report::default();
+    let failed = |reason: &String, retry| Outcome::Failed { chain: vec![reason.clone()], retry };
     for (object, what) in &plan.expecting {
-        seen.report.add(*object, Outcome::Expecting { what: what.clone() });
+        report.add(*object, Outcome::Expecting { what: what.clone() });
     }
     for (object, on) in &plan.waiting {
-        seen.report.add(*object, Outcome::Waiting { on: on.clone() });
-    }
-    for (object, reason) in &plan.unreadable {
-        seen.report.add(*object, Outcome::Failed { chain: vec![reason.clone()], retry: Retry::Soon });
+        report.add(*object, Outcome::Waiting { on: on.clone() });
     }
     for (object, reason) in &plan.impossible {
-        seen.report.add(*object, Outcome::Failed { chain: vec![reason.clone()], retry: Retry::OnChange });
+        report.add(*object, failed(reason, Retry::OnChange));
     }
-    debug!(domain = D::NAME, steps = plan.steps.len(), waiting = plan.waiting.len(), "planned");
-    plan
+    for (object, reason) in &plan.unreadable {
+        report.add(*object, failed(reason, Retry::Soon));
+    }
+    report
 }
 
 /// Nothing of a domain could be read: its objects wait for it, and nothing is assumed gone.
-fn unreadable<D: Domain>(error: &D::Error, scope: &Scope, report: &mut Report) {
+fn unreadable<D: Domain>(error: &D::Error, scope: &Scope) -> Report {
     let outcome = Outcome::failed(error, Retry::Soon);
     warn!(domain = D::NAME, %outcome, "cannot be read; left as it is until it can");
     let objects = match scope {
         Scope::All => BTreeSet::from([ObjectRef::Node]),
         Scope::Objects(objects) => objects.clone(),
     };
-    for object in objects {
-        report.add(object, outcome.clone());
-    }
+    Report(objects.into_iter().map(|object| (object, outcome.clone())).collect())
 }
 
-/// The steps of one stage, without those of objects that failed before in this pass: a later step may
-/// lean on an earlier one.
-async fn run<D: Domain>(domain: &mut D, plan: &mut Plan<D::Step>, stage: Stage, so_far: &Report) -> Report {
-    let mut steps = plan.take(stage);
-    steps.retain(|planned| !so_far.failed(planned.object));
+/// The steps of one stage, without those of objects that this domain failed with before in this pass: a
+/// later step may lean on an earlier one. Another domain's failure is no reason: it lets its own part wait.
+async fn run<D: Domain>(domain: &mut D, part: &mut Part<D::Step>, stage: Stage) {
+    let mut steps = part.plan.take(stage);
+    steps.retain(|planned| !part.seen.report.failed(planned.object));
     if steps.is_empty() {
-        return Report::default();
+        return;
     }
     for planned in &steps {
         debug!(domain = D::NAME, object = %planned.object, step = %planned.step, "apply");
     }
-    domain.apply(steps).await
+    part.seen.report.merge(domain.apply(steps).await);
 }

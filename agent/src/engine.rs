@@ -40,6 +40,8 @@ pub(crate) struct Engine {
     statuses: Statuses,
     backoff: Backoff,
     audit_due: Instant,
+    /// Whether the last look at everything saw everything. Until then nothing can be said of the node.
+    sighted: bool,
     passes: u64,
 }
 
@@ -99,11 +101,12 @@ impl Engine {
             statuses: Statuses::default(),
             backoff: Backoff::default(),
             audit_due: Instant::now() + audit_every,
+            sighted: false,
             passes: 0,
         }
     }
 
-    /// Runs until it is told to stop. Calls `converged` after each pass that left nothing dirty.
+    /// Runs until it is told to stop. Calls `converged` whenever everything was seen and nothing is dirty.
     pub(crate) async fn run(mut self, mut converged: impl FnMut()) {
         self.wishes.mark_changed();
         loop {
@@ -128,7 +131,9 @@ impl Engine {
                     }
                 }
             }
-            converged();
+            if self.sighted {
+                converged();
+            }
         }
     }
 
@@ -139,7 +144,11 @@ impl Engine {
             Event::Device(name) => self.dirty.objects.extend(self.domains.owners_of_device(&name)),
             Event::Namespace(name) => self.dirty.objects.extend(model::names::owner_of_namespace(&name)),
             Event::Overflow => self.dirty.all = true,
-            Event::Retry => self.dirty.objects.extend(self.backoff.due(Instant::now())),
+            Event::Retry => {
+                self.dirty.objects.extend(self.backoff.take_due(Instant::now()));
+                // A look at everything that failed is done again as a whole.
+                self.dirty.all |= !self.sighted;
+            }
             Event::Audit => {
                 self.audit_due = Instant::now() + self.audit_every;
                 self.dirty.all = true;
@@ -147,7 +156,7 @@ impl Engine {
             Event::Question(question, answer) => {
                 // Whoever made a wish and then asks wants to hear of that wish.
                 self.take_wish();
-                let busy = self.dirty.all || !self.dirty.objects.is_empty();
+                let busy = !self.sighted || self.dirty.all || !self.dirty.objects.is_empty();
                 let Self { desired, statuses, host, domains, .. } = self;
                 let known = inspect::Known { desired, statuses, host, busy };
                 let value = inspect::answer(&question, &known, domains).await;
@@ -180,6 +189,9 @@ impl Engine {
         let begin = Instant::now();
         let Seen { mut report, blind } = self.domains.pass(&self.desired, scope).await;
         self.passes += 1;
+        if *scope == Scope::All {
+            self.sighted = !blind;
+        }
         self.complete(scope, &mut report, blind);
         self.settle(&report);
         debug!(pass = self.passes, ?scope, took = ?begin.elapsed(), "pass");

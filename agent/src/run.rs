@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use controller::Local;
@@ -45,10 +46,19 @@ pub(crate) async fn run(files: &ConfigFiles) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What an agent with this configuration would do at its start. Changes nothing.
+/// What an agent with this configuration would do at its start. Changes nothing: the controller's state
+/// is read from a copy, because opening it writes.
 pub(crate) async fn rehearse(files: &ConfigFiles) -> anyhow::Result<serde_json::Value> {
-    let node = config::load(&files.files, &files.directories)?.node;
-    let (_, desired, _) = open(&node)?;
+    let mut node = config::load(&files.files, &files.directories)?.node;
+    let folder = std::env::temp_dir().join(format!("baryon-plan-{}", std::process::id()));
+    std::fs::create_dir(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let copy = folder.join("controller.redb");
+    let copied = if node.store.exists() { std::fs::copy(&node.store, &copy).map(drop) } else { Ok(()) };
+    let copied = copied.with_context(|| format!("cannot read {}", node.store.display()));
+    node.store = copy;
+    let opened = copied.and_then(|()| open(&node));
+    let _ = std::fs::remove_dir_all(&folder);
+    let (_local, desired, _) = opened?;
     let (events, mut inbox) = mpsc::unbounded_channel();
     let handles = Handles::open().await.context("cannot talk to the kernel")?;
     let mut domains = domains(&node, &events, &handles)?;
@@ -126,10 +136,13 @@ fn unix_listener(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Tells the engine of devices and namespaces for as long as the kernel tells us.
+/// Tells the engine of devices and namespaces. When the kernel's messages end they are asked for again,
+/// and everything is looked at because of what was missed.
 async fn watch_host(handles: Handles, events: mpsc::UnboundedSender<Event>) {
-    if let Err(error) = try_watch_host(&handles, &events).await {
-        error!(error = %error, "changes of the kernel are no longer heard of; they are found at the next audit");
+    const PAUSE: Duration = Duration::from_secs(1);
+    while let Err(error) = try_watch_host(&handles, &events).await {
+        warn!(%error, "changes of the kernel are not heard of; trying again");
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
