@@ -128,6 +128,21 @@ impl<'n> Agent<'n> {
         });
     }
 
+    /// Waits until the agent does nothing in the background either: what it announced is repeated for a
+    /// while.
+    pub(crate) fn await_idle(&self) -> anyhow::Result<()> {
+        let mut before = self.processor_time()?;
+        for _ in 0..60 {
+            std::thread::sleep(Duration::from_secs(1));
+            let now = self.processor_time()?;
+            if now.saturating_sub(before) < Duration::from_millis(1) {
+                return Ok(());
+            }
+            before = now;
+        }
+        bail!("the agent does not come to rest:\n{}", self.node.read(LOG))
+    }
+
     /// The processor time used so far.
     pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
         clock::processor_time(self.started.pid)
