@@ -47,7 +47,7 @@ fn build(router: RouterId, spec: &RouterSpec, have: &Actual, plan: &mut Plan<Ste
     let nothing = Snapshot::default();
     let (snapshot, exists) = match have.routers.get(&router) {
         Some(Found::Namespace(snapshot)) => (snapshot, true),
-        Some(Found::Unreadable(reason)) => return plan.refuse(object, reason.as_str()),
+        Some(Found::Unreadable(reason)) => return plan.give_up_reading(object, reason.as_str()),
         None => (&nothing, false),
     };
     for condition in &spec.unmet {
@@ -120,4 +120,20 @@ impl Work<'_> {
 /// Keys that may appear only when the first rule that needs conntrack is loaded.
 fn of_conntrack(key: &str) -> bool {
     key.starts_with("net.netfilter.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_cannot_be_read_is_tried_again() {
+        let router = RouterId(uuid::Uuid::from_u128(1));
+        let want = Spec { everything: false, routers: [(router, Some(RouterSpec::default()))].into() };
+        let found = Found::Unreadable("try again".to_owned());
+        let have = Actual { routers: [(router, found)].into(), ..Actual::default() };
+        let plan = plan(&want, &have);
+        assert!(plan.is_empty() && plan.impossible.is_empty());
+        assert_eq!(plan.unreadable, [(ObjectRef::Router(router), "try again".to_owned())]);
+    }
 }
