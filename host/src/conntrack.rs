@@ -23,6 +23,11 @@ pub enum Selector {
     OriginalDestination(IpAddr),
     ReplySource(IpAddr),
     ReplyDestination(IpAddr),
+    /// Entries in which `outside` is translated, by destination or by source, for another than `inside`.
+    Mistranslated {
+        outside: IpAddr,
+        inside: IpAddr,
+    },
 }
 
 /// `CTA_ID` and `CTA_ZONE` of linux/netfilter/nfnetlink_conntrack.h
@@ -62,6 +67,13 @@ async fn delete(mut handle: Netfilter, selectors: Vec<Selector>) -> std::result:
 impl Selector {
     /// Whether an entry, as dumped, is meant.
     fn means(self, entry: &NetfilterMessage) -> bool {
+        if let Self::Mistranslated { outside, inside } = self {
+            let inward =
+                Self::OriginalDestination(outside).means(entry) && !Self::ReplySource(inside).means(entry);
+            let outward =
+                Self::ReplyDestination(outside).means(entry) && !Self::OriginalSource(inside).means(entry);
+            return inward || outward;
+        }
         attributes(entry).iter().any(|attribute| match (self, attribute) {
             (Self::OriginalSource(address), ConntrackAttribute::CtaTupleOrig(tuples))
             | (Self::ReplySource(address), ConntrackAttribute::CtaTupleReply(tuples)) => {

@@ -106,7 +106,11 @@ async fn connections_are_forgotten_by_address() {
     assert_eq!(delete(vec![Selector::OriginalDestination(at("203.0.113.7"))]).await, 0);
     // Source and destination are not taken for each other.
     assert_eq!(delete(vec![Selector::OriginalSource(at("203.0.113.5"))]).await, 0);
-    assert_eq!(delete(vec![Selector::OriginalDestination(at("203.0.113.5"))]).await, 1);
+    let lead_elsewhere =
+        |outside, inside| Selector::Mistranslated { outside: at(outside), inside: at(inside) };
+    assert_eq!(delete(vec![lead_elsewhere("203.0.113.5", "10.0.0.5")]).await, 0);
+    assert_eq!(delete(vec![lead_elsewhere("192.0.2.1", "192.0.2.1")]).await, 0);
+    assert_eq!(delete(vec![lead_elsewhere("203.0.113.5", "10.0.0.6")]).await, 1);
     assert_eq!(listed("tracked", "ipv4").len(), 2);
     let both = vec![Selector::ReplySource(at("10.0.0.6")), Selector::OriginalSource(at("10.0.0.5"))];
     assert_eq!(delete(both).await, 2);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ObjectRef;
 
 /// The order of change on a node, removals first because keys may collide (an address, a device name,
-/// a flow's match that moves from one object to another). Within a stage steps keep their order.
+/// a flow's match that moves from one object to another), but for [`Self::RetireAddresses`]. Within a stage steps keep their order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Stage {
     StopServices,
@@ -23,6 +23,9 @@ pub enum Stage {
     AddLinks,
     AddRoutes,
     AddRules,
+    /// What goes only once the new rules hold, because it is the mark by which a later pass knows that
+    /// they may not hold yet, or that something that they do away with is left.
+    RetireAddresses,
     AddFlows,
     /// What lets traffic in, once everything that guards it is in place (a port's VLAN tag).
     OpenPorts,
@@ -30,7 +33,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::StopServices,
         Self::RemoveFlows,
         Self::RemoveRules,
@@ -43,6 +46,7 @@ impl Stage {
         Self::AddLinks,
         Self::AddRoutes,
         Self::AddRules,
+        Self::RetireAddresses,
         Self::AddFlows,
         Self::OpenPorts,
         Self::StartServices,
@@ -50,7 +54,7 @@ impl Stage {
 
     /// Stages that take something away.
     pub fn removes(self) -> bool {
-        self <= Self::RemoveNamespaces
+        self <= Self::RemoveNamespaces || self == Self::RetireAddresses
     }
 }
 
@@ -78,7 +82,13 @@ pub struct Plan<S> {
 
 impl<S> Default for Plan<S> {
     fn default() -> Self {
-        Self { steps: Vec::new(), expecting: Vec::new(), waiting: Vec::new(), impossible: Vec::new(), unreadable: Vec::new() }
+        Self {
+            steps: Vec::new(),
+            expecting: Vec::new(),
+            waiting: Vec::new(),
+            impossible: Vec::new(),
+            unreadable: Vec::new(),
+        }
     }
 }
 
@@ -163,5 +173,6 @@ mod tests {
         }
         plan.keep_everything();
         assert_eq!(plan.steps.first().map(|planned| planned.stage), Some(Stage::AddNamespaces));
+        assert!(!plan.steps.iter().any(|planned| planned.stage == Stage::RetireAddresses));
     }
 }

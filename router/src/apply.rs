@@ -77,7 +77,7 @@ enum Batch {
     Requests(Vec<Request>),
     Sysctls(Vec<(String, String)>),
     Rules(String),
-    Forget(Vec<Ipv4Addr>),
+    Forget(Vec<(Ipv4Addr, Option<Ipv4Addr>)>),
     Announce(Vec<(String, Ipv4Addr)>),
 }
 
@@ -125,12 +125,15 @@ async fn do_batch(handles: &Handles, router: RouterId, handle: &Netlink, batch: 
 }
 
 /// Connections to and from the addresses, in one look at all connections of the namespace.
-async fn forget(handle: &Netlink, addresses: Vec<Ipv4Addr>) -> host::Result<()> {
-    let both = |address| {
-        let address = IpAddr::V4(address);
-        [Selector::OriginalDestination(address), Selector::ReplyDestination(address)]
-    };
-    let count = handle.delete_conntrack(addresses.into_iter().flat_map(both).collect()).await?;
+async fn forget(handle: &Netlink, addresses: Vec<(Ipv4Addr, Option<Ipv4Addr>)>) -> host::Result<()> {
+    let selectors = addresses.into_iter().flat_map(|(address, keep)| {
+        let outside = IpAddr::V4(address);
+        match keep {
+            Some(fixed) => vec![Selector::Mistranslated { outside, inside: IpAddr::V4(fixed) }],
+            None => vec![Selector::OriginalDestination(outside), Selector::ReplyDestination(outside)],
+        }
+    });
+    let count = handle.delete_conntrack(selectors.collect()).await?;
     debug!(namespace = %handle.namespace(), count, "connections cut");
     Ok(())
 }
@@ -188,7 +191,7 @@ fn batch(change: Change) -> Option<Batch> {
         Change::DeleteRules => {
             Batch::Rules(format!("add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"))
         }
-        Change::Forget { address } => Batch::Forget(vec![address]),
+        Change::Forget { address, keep } => Batch::Forget(vec![(address, keep)]),
         Change::Announce { device, address } => Batch::Announce(vec![(device, address)]),
     };
     Some(batch)

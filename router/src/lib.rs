@@ -51,8 +51,8 @@ pub struct Routers {
     devices: BTreeMap<String, RouterId>,
 }
 
-/// What is remembered of a router between passes. What is made does not depend on it; but connections of
-/// a floating IP that moved while no process was here are not cut, as this tells what it stood for.
+/// What is remembered of a router between passes. What is made does not depend on it: it only tells which
+/// floating IPs moved, and when it is not known they are all looked at.
 #[derive(Debug)]
 struct Wanted {
     devices: Vec<String>,

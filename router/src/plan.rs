@@ -2,8 +2,10 @@
 //!
 //! The order for one router: what is wrong goes, then the namespace, devices with their addresses,
 //! routes, rules. Floating addresses come after the rules that translate them, so that the router
-//! never answers for them itself; connections are cut after the rules that would renew them are gone;
-//! neighbours are told last, when the switch lets the device's frames through.
+//! never answers for them itself. One that nobody wants any more is deleted when its rules are gone and
+//! its connections cut: while it is there, a later pass knows that this may be left to do, whatever
+//! failed or ended in between. Neighbours are told last, when the switch lets the device's frames
+//! through.
 
 mod links;
 mod routes;
@@ -61,6 +63,7 @@ fn build(router: RouterId, spec: &RouterSpec, have: &Actual, plan: &mut Plan<Ste
         fresh: BTreeSet::new(),
         unsettled: BTreeSet::new(),
         forget: Vec::new(),
+        retire: Vec::new(),
         plan,
     };
     work.namespace();
@@ -82,6 +85,8 @@ struct Work<'a> {
     unsettled: BTreeSet<&'a str>,
     /// Connections to cut when the rules are right.
     forget: Vec<Change>,
+    /// Addresses to delete when those are cut.
+    retire: Vec<Change>,
     plan: &'a mut Plan<Step>,
 }
 

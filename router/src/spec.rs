@@ -46,7 +46,8 @@ pub struct InterfaceSpec {
     /// The port's own addresses with the length of their subnets, in the controller's order of the first
     /// mention: the order matters to the kernel, which prefers the first as a source.
     pub addresses: Vec<IpNet>,
-    /// Addresses that live here as `/32` because rules translate them; made after the rules.
+    /// Addresses that live here as `/32` because rules translate them; made after the rules, and deleted
+    /// after them too.
     pub floating: BTreeSet<Ipv4Addr>,
     /// Keys and values that exist only with the device.
     pub sysctls: BTreeMap<String, String>,

@@ -59,9 +59,11 @@ pub enum Change {
         ruleset: Ruleset,
     },
     DeleteRules,
-    /// Cuts the connections that an address outside was translated for: those to it and those from it.
+    /// Cuts the connections that an address outside was translated for: those to it and those from it,
+    /// but for those of the fixed address to keep.
     Forget {
         address: Ipv4Addr,
+        keep: Option<Ipv4Addr>,
     },
     /// Tells the neighbours where an address is now (gratuitous ARP), in the background.
     Announce {
@@ -97,9 +99,10 @@ impl fmt::Display for Step {
                 write!(f, "ip netns exec {name} nft -f - # {}", ruleset.fingerprint())
             }
             Change::DeleteRules => write!(f, "ip netns exec {name} nft delete table {FAMILY} {TABLE}"),
-            Change::Forget { address } => {
+            Change::Forget { address, keep } => {
                 let command = format!("ip netns exec {name} conntrack -D");
-                write!(f, "{command} -d {address}; {command} -q {address}")
+                write!(f, "{command} -d {address}; {command} -q {address}")?;
+                keep.map_or(Ok(()), |fixed| write!(f, " # but for those of {fixed}"))
             }
             Change::Announce { device, address } => {
                 write!(f, "ip netns exec {name} arping -U -c 3 -I {device} {address}")

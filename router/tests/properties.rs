@@ -239,11 +239,36 @@ proptest! {
         let takes = |change: &Change| matches!(
             change,
             Change::DeleteNamespace | Change::DeleteLink { .. } | Change::DeleteAddress { .. }
-                | Change::DeleteRoute { .. } | Change::DeleteRules
+                | Change::DeleteRoute { .. } | Change::DeleteRules | Change::Forget { keep: None, .. }
         );
         for planned in &steps.steps {
             prop_assert!(!takes(&planned.step.change), "{}", planned.step);
             prop_assert!(planned.stage >= Stage::AddNamespaces);
+        }
+    }
+
+    /// Wherever the work ends, a floating IP whose connections may be left is still on its device; what the
+    /// kernel drops of itself is its own.
+    #[test]
+    fn a_floating_ip_goes_after_its_rules_and_connections(old in any_routers(), new in any_routers()) {
+        let mut actual = made(&spec(&old));
+        let want = spec(&new);
+        arrive(&want, &mut actual);
+        let steps = plan(&want, &actual).steps;
+        for (at, planned) in steps.iter().enumerate() {
+            let Change::DeleteAddress { address: IpNet::V4(net), device } = &planned.step.change else { continue };
+            let router = want.routers[&planned.step.router].as_ref().unwrap();
+            if net.prefix_len() != 32 || !router.interfaces[device].addresses.iter().any(|a| a.addr().is_ipv4()) {
+                continue;
+            }
+            let of_router = |planned: &&model::Planned<Step>| planned.step.router == steps[at].step.router;
+            let later_rules = steps[at..].iter().filter(of_router).any(|later| matches!(
+                later.step.change, Change::LoadRules { .. } | Change::DeleteRules
+            ));
+            let forgotten = steps[..at].iter().filter(of_router).any(|earlier| {
+                earlier.step.change == Change::Forget { address: net.addr(), keep: None }
+            });
+            prop_assert!(!later_rules && forgotten, "{}", planned.step);
         }
     }
 

@@ -84,6 +84,10 @@ impl<'a> Work<'a> {
         }
         let stays = |address: &&IpNet| interface.has(address) || is_automatic(address);
         for address in link.addresses.iter().filter(|address| !stays(address)) {
+            if interface.gateway && is_floating(address) && keeps_ipv4(interface, link) {
+                self.retire_address(device, *address);
+                continue;
+            }
             self.delete_address(device, *address, interface.gateway);
             // With the last address of a device go its routes.
             if !link.addresses.iter().filter(stays).any(|other| same_family(address, other)) {
@@ -139,11 +143,29 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// An address that rules translated: it goes when they and its connections are gone.
+    fn retire_address(&mut self, device: &str, address: IpNet) {
+        self.retire.push(Change::DeleteAddress { device: device.to_owned(), address });
+        self.forget_translations(&address);
+    }
+
     fn forget_translations(&mut self, address: &IpNet) {
         if let IpNet::V4(net) = address {
-            self.forget.push(Change::Forget { address: net.addr() });
+            self.forget.push(Change::Forget { address: net.addr(), keep: None });
         }
     }
+}
+
+/// Floating addresses, and nothing else of IPv4 on most gateways, have no subnet around them.
+fn is_floating(address: &IpNet) -> bool {
+    matches!(address, IpNet::V4(net) if net.prefix_len() == 32)
+}
+
+/// Whether the device has another address of IPv4 when all that are not wanted are gone: without one the
+/// kernel drops the routes, and so late nobody would make them anew.
+fn keeps_ipv4(interface: &InterfaceSpec, link: &Link) -> bool {
+    let stays = link.addresses.iter().filter(|address| interface.has(address));
+    stays.chain(&interface.addresses).any(|address| address.addr().is_ipv4())
 }
 
 fn same_family(one: &IpNet, other: &IpNet) -> bool {

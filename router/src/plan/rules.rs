@@ -19,8 +19,8 @@ impl Work<'_> {
         if stale {
             self.forget_moved();
         }
-        for change in std::mem::take(&mut self.forget) {
-            self.push(Stage::AddRules, change);
+        for change in std::mem::take(&mut self.forget).into_iter().chain(std::mem::take(&mut self.retire)) {
+            self.push(Stage::RetireAddresses, change);
         }
     }
 
@@ -56,12 +56,21 @@ impl Work<'_> {
         }
     }
 
-    /// Floating addresses that stood for another fixed address under the rules that are replaced.
+    /// Connections of floating addresses that stood for another fixed address under the rules that are
+    /// replaced, or may have: who loaded those rules may be gone.
     fn forget_moved(&mut self) {
-        let spec = self.spec;
-        let before = self.have.floating.iter().flatten();
-        let moved =
-            before.filter(|(floating, fixed)| spec.floating.get(floating).is_some_and(|now| now != *fixed));
-        self.forget.extend(moved.map(|(floating, _)| Change::Forget { address: *floating }));
+        let (spec, have) = (self.spec, self.have);
+        if !self.exists {
+            return;
+        }
+        for (floating, fixed) in &spec.floating {
+            let moved = match &have.floating {
+                Some(before) => before.get(floating).is_some_and(|before| before != fixed),
+                None => true,
+            };
+            if moved {
+                self.push(Stage::AddRules, Change::Forget { address: *floating, keep: Some(*fixed) });
+            }
+        }
     }
 }

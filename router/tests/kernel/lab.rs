@@ -28,6 +28,8 @@ pub(crate) struct Lab {
     pub(crate) handles: Handles,
     pub(crate) routers: Routers,
     pub(crate) desired: Desired,
+    /// The stage with which a pass ends, as if the process did.
+    pub(crate) stop_after: Option<Stage>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -46,7 +48,7 @@ impl Lab {
         let mut desired = Desired::default();
         desired.complete.insert(Role::L3);
         let routers = Routers::new(Config::new("node1".into()), handles.clone());
-        Self { handles, routers, desired, _turn: turn }
+        Self { handles, routers, desired, stop_after: None, _turn: turn }
     }
 
     /// As after the end and start of the process: nothing is remembered.
@@ -59,10 +61,14 @@ impl Lab {
         let actual = self.routers.observe(scope).await.unwrap();
         let spec = self.routers.compile(&self.desired, scope);
         let mut plan = Routers::plan(&spec, &actual);
+        if !self.desired.complete.contains(&Role::L3) {
+            plan.keep_everything();
+        }
         let text = plan.to_string();
         let mut report = Report::default();
         plan.waiting.iter().for_each(|(object, on)| report.add(*object, Outcome::Waiting { on: on.clone() }));
-        for stage in Stage::ALL {
+        for stage in Stage::ALL.into_iter().filter(|stage| self.stop_after.is_none_or(|last| *stage <= last))
+        {
             let mut steps = plan.take(stage);
             steps.retain(|planned| !report.failed(planned.object));
             report.merge(self.routers.apply(steps).await);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::lab::{
     self, Lab, floating, gateway, guest, interface, ip, namespace, ping, qg, qr, route, router, run,
 };
-use model::Router;
+use model::{Role, Router, Scope, Stage};
 
 /// Two guests on networks of their own, a world outside, and the router between them.
 fn topology() -> Router {
@@ -103,12 +103,48 @@ async fn a_floating_ip_that_moves_cuts_its_connections_and_no_others() {
     assert!(!moved.works(), "the connection still leads to the old address");
     assert!(other.works());
 
+    // One that moves while no process is here is found out, and what is right already goes on.
+    let moved = Connection::open(&lab, "203.0.113.101", "one").await;
+    lab.restart();
+    wanted.floating_ips[0] = floating("203.0.113.101", "10.0.1.6");
+    lab.desired.set_router(wanted.clone());
+    lab.converge().await;
+    assert!(!moved.works(), "the connection still leads to the old address");
+    assert!(other.works());
+
     wanted.floating_ips.pop();
     lab.desired.set_router(wanted);
     lab.converge().await;
     assert!(!other.works(), "the connection outlives the floating IP");
     let (_, left) = lab::try_run(&format!("ip netns exec {} conntrack -L -d 203.0.113.102", namespace(1)));
     assert!(!left.contains("src=10.0.2.5"), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connections_of_a_floating_ip_that_goes_do_not_survive_a_pass_that_was_cut_off() {
+    let mut lab = Lab::new().await;
+    let mut wanted = topology();
+    wanted.floating_ips = vec![floating("203.0.113.101", "10.0.1.5"), floating("203.0.113.102", "10.0.2.5")];
+    lab.desired.set_router(wanted.clone());
+    lab.converge().await;
+    let going = Connection::open(&lab, "203.0.113.101", "one").await;
+    let address = || run(&format!("ip -n {} -o address show dev {}", namespace(1), qg(9)));
+
+    // While others may not have been heard of yet, nothing is cut.
+    wanted.floating_ips.remove(0);
+    lab.desired.set_router(wanted);
+    lab.desired.complete.clear();
+    lab.pass(&Scope::All).await;
+    assert!(going.works() && address().contains("203.0.113.101/32"));
+
+    lab.desired.complete.insert(Role::L3);
+    lab.stop_after = Some(Stage::AddRules);
+    lab.pass(&Scope::All).await;
+    lab.restart();
+    lab.stop_after = None;
+    lab.converge().await;
+    assert!(!going.works(), "the connection outlives the floating IP");
+    assert!(!address().contains("203.0.113.101/32"));
 }
 
 /// A TCP connection from outside to a floating IP.
