@@ -20,13 +20,14 @@ use crate::{AT_ONCE, announce};
 /// The changes of one stage.
 pub(crate) async fn apply(handles: &Handles, steps: Vec<Planned<Step>>) -> Report {
     let mut report = Report::default();
+    let removing = steps.iter().any(|planned| planned.stage.removes());
     let mut routers: BTreeMap<RouterId, Vec<Change>> = BTreeMap::new();
     for planned in steps {
         routers.entry(planned.step.router).or_default().push(planned.step.change);
     }
     create(&mut routers, &mut report).await;
     let work = stream::iter(routers).map(|(router, changes)| async move {
-        (ObjectRef::Router(router), outcome(one(handles, router, changes).await))
+        (ObjectRef::Router(router), outcome(one(handles, router, changes, removing).await))
     });
     let mut done = work.buffer_unordered(AT_ONCE);
     while let Some((object, outcome)) = done.next().await {
@@ -44,28 +45,15 @@ async fn create(routers: &mut BTreeMap<RouterId, Vec<Change>>, report: &mut Repo
     for (router, result) in new.into_iter().zip(results) {
         if let Err(source) = result {
             routers.remove(&router);
-            report.add(ObjectRef::Router(router), outcome(Err(Failure::from((router, source)))));
+            report.add(ObjectRef::Router(router), outcome(Err(Error::Change { router, source })));
         }
     }
 }
 
-/// Why a router's steps were not all done.
-enum Failure {
-    Error(Error),
-    Waiting(String),
-}
-
-impl From<(RouterId, host::Error)> for Failure {
-    fn from((router, source): (RouterId, host::Error)) -> Self {
-        Self::Error(Error::Change { router, source })
-    }
-}
-
-fn outcome(result: Result<(), Failure>) -> Outcome {
+fn outcome(result: Result<(), Error>) -> Outcome {
     match result {
         Ok(()) => Outcome::Done,
-        Err(Failure::Waiting(on)) => Outcome::Waiting { on },
-        Err(Failure::Error(error)) => Outcome::failed(&error, Retry::Soon),
+        Err(error) => Outcome::failed(&error, Retry::Soon),
     }
 }
 
@@ -81,22 +69,21 @@ enum Batch {
     Announce(Vec<(String, Ipv4Addr)>),
 }
 
-async fn one(handles: &Handles, router: RouterId, changes: Vec<Change>) -> Result<(), Failure> {
+/// `removing`: nothing takes the place of a device that is deleted.
+async fn one(handles: &Handles, router: RouterId, changes: Vec<Change>, removing: bool) -> Result<(), Error> {
     let name = names::router_namespace(router);
-    let failed = |source| Failure::from((router, source));
+    let failed = |source| Error::Change { router, source };
     for batch in batches(changes) {
         if let Batch::Delete = batch {
             handles.delete(&name).map_err(failed)?;
             continue;
         }
         let handle = handles.namespace(&name).await.map_err(failed)?;
-        match do_batch(handles, router, &handle, batch).await {
-            Ok(()) => {}
-            Err(source) if source.errno() == Some(Errno::EOPNOTSUPP) => {
-                return Err(Failure::Waiting(format!("the switch to take a device out of {name}")));
-            }
-            Err(source) => return Err(failed(source)),
-        }
+        let done = match batch {
+            Batch::Requests(requests) if removing => discard(&handle, requests).await,
+            batch => do_batch(handles, router, &handle, batch).await,
+        };
+        done.map_err(failed)?;
     }
     Ok(())
 }
@@ -122,6 +109,19 @@ async fn do_batch(handles: &Handles, router: RouterId, handle: &Netlink, batch: 
             Ok(())
         }
     }
+}
+
+/// What removes something in the namespace and puts nothing in its place. Ports of the kernel's switch go
+/// when the switch removes them, and not otherwise.
+async fn discard(handle: &Netlink, requests: Vec<Request>) -> host::Result<()> {
+    let results = handle.change_all(requests).await.into_iter();
+    first(results.filter(|result| match result {
+        Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => {
+            debug!(namespace = %handle.namespace(), error = %error, "left to the switch");
+            false
+        }
+        _ => true,
+    }))
 }
 
 /// Connections to and from the addresses, in one look at all connections of the namespace.

@@ -4,7 +4,9 @@
 use crate::lab::{
     self, Lab, gateway, guest, interface, namespace, object, qg, qr, route, router, run, try_run,
 };
-use model::{Domain as _, Outcome, Scope};
+use model::{Domain as _, Outcome, Planned, Retry, Scope, Stage};
+use router::Step;
+use router::step::Change;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_router_is_made_once_and_then_right() {
@@ -142,6 +144,24 @@ async fn what_is_not_ours_stays() {
     lab.desired.set_router(changed);
     lab.converge().await;
     assert_eq!(foreign(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_only_the_switch_can_delete_is_left_to_it() {
+    let mut lab = Lab::new().await;
+    lab.desired.set_router(router(1, Vec::new(), None));
+    lab.converge().await;
+    // The loopback device is, like a port of the kernel's switch, none that can be deleted.
+    let step = |stage| {
+        let change = Change::DeleteLink { device: "lo".to_owned() };
+        vec![Planned { stage, object: object(1), step: Step { router: lab::router_id(1), change } }]
+    };
+    let report = lab.routers.apply(step(Stage::RemoveNamespaces)).await;
+    assert_eq!(report.0[&object(1)], Outcome::Done, "it is nobody's any more, and goes with its port");
+    // A new one cannot take the place of it before it is gone, and nobody will say when it is.
+    let report = lab.routers.apply(step(Stage::AddLinks)).await;
+    let outcome = &report.0[&object(1)];
+    assert!(matches!(outcome, Outcome::Failed { retry: Retry::Soon, .. }), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
