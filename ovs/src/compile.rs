@@ -17,6 +17,7 @@ use crate::config::{Config, VXLAN_PORT};
 use crate::index::ipv4;
 use crate::memory::Memory;
 use crate::names;
+use crate::service;
 use crate::spec::{
     EndpointSpec, LocalSegment, NetworkSpec, NodeSpec, Owner, Path, PhysicalBridge, PortKind, PortSpec,
     PortState, RemoteMacSpec, Spec, SpoofGuard, TunnelBridge, TunnelPort, Wire,
@@ -202,6 +203,9 @@ impl Pass<'_> {
         };
         if port.owner == PortOwner::FloatingIp {
             return; // an address, not a device
+        }
+        if !service::is_wanted(self.desired, &self.config.host, port) {
+            return;
         }
         let state = match &binding.segment {
             None => PortState::Dead,

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use model::{
-    Desired, HostName, Mac, NetworkId, ObjectRef, Port, PortId, PortOwner, RemotePort, Role, Scope, Segment,
+    Desired, HostName, Mac, NetworkId, ObjectRef, Port, PortId, PortOwner, RemotePort, Scope, Segment,
 };
 
 /// See the head of this module.
@@ -51,11 +51,8 @@ impl Index {
             self.touch_network(desired, network, &mut touched);
         }
         self.touch_resized(&old, desired, &mut touched);
-        if old.complete.contains(&Role::L2) == desired.complete.contains(&Role::L2) {
-            Scope::Objects(touched)
-        } else {
-            Scope::All
-        }
+        self.touch_services(&old, desired, &mut touched);
+        if old.complete == desired.complete { Scope::Objects(touched) } else { Scope::All }
     }
 
     /// The segments of a network that have ports on this node.
@@ -199,6 +196,30 @@ impl Index {
                 let network = before.or(after).and_then(|network| self.local.get(&network.id));
                 let ports = network.into_iter().flat_map(BTreeMap::values).flatten();
                 touched.extend(ports.map(|port| ObjectRef::Port(*port)));
+            }
+        });
+    }
+
+    /// The ports of a service come and go with it.
+    fn touch_services(&self, old: &Desired, new: &Desired, touched: &mut BTreeSet<ObjectRef>) {
+        let mut served = BTreeSet::new();
+        for_each_change(old.networks(), new.networks(), |before, after| {
+            served.extend(before.or(after).map(|network| network.id));
+        });
+        for_each_change(old.subnets(), new.subnets(), |before, after| {
+            served.extend([before, after].into_iter().flatten().map(|subnet| subnet.network));
+        });
+        for network in served {
+            let ports = self.local.get(&network).into_iter().flat_map(BTreeMap::values).flatten();
+            let is_service =
+                |id: &&PortId| new.ports().get(*id).is_some_and(|port| port.owner == PortOwner::Dhcp);
+            touched.extend(ports.filter(is_service).map(|port| ObjectRef::Port(*port)));
+        }
+        for_each_change(old.routers(), new.routers(), |before, after| {
+            for router in [before, after].into_iter().flatten() {
+                let gateway = router.gateway.iter().map(|gateway| &gateway.interface);
+                let interfaces = router.interfaces.iter().chain(gateway);
+                touched.extend(interfaces.map(|interface| ObjectRef::Port(interface.port)));
             }
         });
     }

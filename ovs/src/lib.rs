@@ -34,6 +34,7 @@ pub mod ovsdb;
 pub mod pipeline;
 pub mod plan;
 pub mod rows;
+pub mod service;
 pub mod spec;
 pub mod step;
 pub mod wakes;
