@@ -25,10 +25,8 @@ use crate::spec::{
 
 /// What must exist of the objects in scope, and of those that hang on what changed.
 pub fn compile(desired: &Desired, config: &Config, memory: &mut Memory, scope: &Scope) -> Spec {
-    let mut scope = union(memory.index.follow(desired), scope);
-    for endpoint in memory.moved() {
-        scope = union(scope, &Scope::Objects(memory.index.senders(endpoint)));
-    }
+    memory.draw_in(desired);
+    let scope = union(memory.pending().clone(), scope);
     let complete = desired.complete.contains(&Role::L2);
     let spec = Spec {
         scope,

@@ -64,6 +64,8 @@ use crate::step::Step;
 pub struct Switch {
     config: Config,
     memory: Memory,
+    /// What was read for this pass.
+    seen: Actual,
     database: ovsdb::Client,
     links: Arc<Links>,
     requests: mpsc::UnboundedSender<Request>,
@@ -90,7 +92,8 @@ impl Switch {
         let follower = Follower::new(events, node, links.clone(), wake.clone());
         let (requests, asked) = mpsc::unbounded_channel();
         let follower = tokio::spawn(follower.run(asked)).abort_handle();
-        Ok(Self { config, memory, database, links, requests, wake, follower })
+        let seen = Actual::default();
+        Ok(Self { config, memory, seen, database, links, requests, wake, follower })
     }
 
     /// Whether the database and the integration bridge can be talked to right now.
@@ -136,16 +139,23 @@ impl Domain for Switch {
         let flows = self.flows(&rows, *scope == Scope::All).await?;
         let actual = Actual { rows, flows };
         self.memory.see(&actual, scope);
+        self.seen = actual.clone();
         Ok(actual)
     }
 
     fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
-        let spec = compile(desired, &self.config, &mut self.memory, scope);
-        // What was drawn in has to be looked at again even if this pass is only a rehearsal.
-        if let (Scope::Objects(drawn_in), Scope::Objects(asked)) = (&spec.scope, scope)
-            && drawn_in.len() > asked.len()
+        // What is drawn in is reported on only by a pass that is asked for it. Each is woken once: what is
+        // still pending from before has been.
+        if let (Scope::Objects(drawn_in), Scope::Objects(asked)) = (self.memory.draw_in(desired), scope)
+            && !drawn_in.is_subset(asked)
         {
-            (self.wake)(Scope::Objects(drawn_in - asked));
+            (self.wake)(Scope::Objects(&drawn_in - asked));
+        }
+        let spec = compile(desired, &self.config, &mut self.memory, scope);
+        // Whether this is a rehearsal is not known here. With nothing to do it makes no difference; else
+        // it is no rehearsal if the steps are carried out.
+        if self.memory.has_pending() && plan::plan(&spec, &self.seen).is_empty() {
+            self.memory.settle();
         }
         spec
     }
@@ -155,6 +165,7 @@ impl Domain for Switch {
     }
 
     async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
+        self.memory.settle();
         let hands =
             Hands { database: &self.database, links: &self.links, ovsdb_timeout: self.config.ovsdb_timeout };
         apply::apply(steps, hands).await

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{ObjectRef, Scope};
+use model::{Desired, ObjectRef, Scope};
 
-use crate::compile::node;
+use crate::compile::{node, union};
 use crate::config::Config;
 use crate::index::Index;
 use crate::local_vlan::LocalVlans;
@@ -24,6 +24,8 @@ pub struct Memory {
     tunnels: BTreeMap<IpAddr, Vec<Option<u32>>>,
     /// Endpoints whose tunnel ports have other numbers than before: what sends there has to follow.
     moved: BTreeSet<IpAddr>,
+    /// What a change has drawn in and no pass has carried out yet: compiling may have been a rehearsal.
+    pending: Scope,
 }
 
 impl Memory {
@@ -34,6 +36,7 @@ impl Memory {
             node: Arc::new(node(config)),
             tunnels: BTreeMap::new(),
             moved: BTreeSet::new(),
+            pending: Scope::Objects(BTreeSet::new()),
         }
     }
 
@@ -59,9 +62,29 @@ impl Memory {
         }
     }
 
-    /// Endpoints whose tunnel ports have got other numbers since this was last asked.
-    pub(crate) fn moved(&mut self) -> BTreeSet<IpAddr> {
-        std::mem::take(&mut self.moved)
+    /// Takes up a new state of the will. Returns what has to be looked at because of it, and because of
+    /// tunnel ports that have got other numbers; all that is pending until [`Memory::settle`].
+    pub fn draw_in(&mut self, desired: &Desired) -> Scope {
+        let mut drawn_in = self.index.follow(desired);
+        for endpoint in std::mem::take(&mut self.moved) {
+            drawn_in = union(drawn_in, &Scope::Objects(self.index.senders(endpoint)));
+        }
+        self.pending = union(drawn_in.clone(), &self.pending);
+        drawn_in
+    }
+
+    /// What was drawn in since the last [`Memory::settle`].
+    pub fn pending(&self) -> &Scope {
+        &self.pending
+    }
+
+    pub fn has_pending(&self) -> bool {
+        !matches!(&self.pending, Scope::Objects(objects) if objects.is_empty())
+    }
+
+    /// What was compiled last is carried out, or asks for no step.
+    pub fn settle(&mut self) {
+        self.pending = Scope::Objects(BTreeSet::new());
     }
 
     fn see_tunnels(&mut self, actual: &Actual, endpoint: IpAddr) {

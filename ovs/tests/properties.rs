@@ -252,6 +252,25 @@ proptest! {
     }
 
     #[test]
+    fn a_rehearsal_swallows_nothing(first in will(), second in will(), third in will()) {
+        let mut switch = node();
+        [&first, &second, &third].into_iter().for_each(|will| will.plug(&mut switch));
+        let desired = [&first, &second, &third].map(Will::desired);
+        switch.converge(&desired[0], &Scope::All);
+        // Somebody asks for a plan, of everything or of what changed, before each pass.
+        switch.plan(&desired[1], &Scope::All);
+        let changed = model::changes(&desired[0], &desired[2]);
+        switch.plan(&desired[2], &Scope::Objects(changed.clone()));
+        for _ in 0..3 {
+            switch.plan(&desired[2], &Scope::All);
+            let plan = switch.plan(&desired[2], &Scope::Objects(changed.clone()));
+            plan.steps.iter().for_each(|planned| switch.apply(&planned.step));
+        }
+        let rest = switch.plan(&desired[2], &Scope::All);
+        prop_assert!(rest.is_empty(), "left over:\n{}", rest);
+    }
+
+    #[test]
     fn an_incomplete_picture_takes_nothing_away(first in will(), second in will()) {
         let mut switch = node();
         first.plug(&mut switch);

@@ -70,6 +70,7 @@ impl Simulated {
     }
 
     pub fn apply(&mut self, step: &Step) {
+        self.memory.settle();
         match step {
             Step::MakeBridge(bridge) => self.make_bridge(bridge),
             Step::SetBridge(change) => self.set_bridge(change),
