@@ -24,7 +24,8 @@ pub fn until<T, E: Display>(seconds: u64, what: &str, mut condition: impl FnMut(
             Err(state) if start.elapsed() > limit => {
                 panic!("{what}: not within {} s. Last seen: {state}", limit.as_secs())
             }
-            Err(_) => sleep(Duration::from_millis(20)),
+            // Slower where asking takes a processor's time that the asked one needs.
+            Err(_) => sleep(Duration::from_millis(20) * patience()),
         }
     }
 }
