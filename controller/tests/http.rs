@@ -238,6 +238,32 @@ fn reports_show_as_status() {
 }
 
 #[test]
+fn the_status_of_what_was_deleted_does_not_come_back() {
+    let served = Served::new("gone");
+    served.send("PUT", "/baryon/v1/topology", &example());
+    let one = |path: &str| {
+        let (_, found) = served.ask("GET", path, Value::Null);
+        found.as_object().unwrap().values().next().unwrap()[0].clone()
+    };
+    let router = one("/v2.0/routers?name=edge")["id"].as_str().unwrap().to_owned();
+    let subnet = one("/v2.0/subnets?name=green-v4")["id"].as_str().unwrap().to_owned();
+    let action = |action: &str| {
+        let (_, answer) =
+            served.ask("PUT", &format!("/v2.0/routers/{router}/{action}"), json!({"subnet_id": subnet}));
+        answer["port_id"].as_str().unwrap().to_owned()
+    };
+    let port = action("remove_router_interface");
+    // The node says of a pass over what is gone that all is well.
+    let mut report = model::Report::default();
+    report.add(model::ObjectRef::Port(port.parse().unwrap()), model::Outcome::Done);
+    served.local.report(&report);
+    assert_eq!(action("add_router_interface"), port, "it has the same id again");
+    assert_eq!(one(&format!("/v2.0/ports?id={port}"))["status"], "DOWN");
+    served.local.report(&report);
+    assert_eq!(one(&format!("/v2.0/ports?id={port}"))["status"], "ACTIVE");
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     let served = Served::new("dry");
     let (status, difference) = served.send("PUT", "/baryon/v1/topology?dry_run=true", &example());

@@ -125,7 +125,10 @@ impl Local {
 
     /// Takes in what came of a pass, for the `status` fields.
     pub fn report(&self, report: &Report) {
-        write(&self.inner.statuses).take(report);
+        // In this order: what is gone meanwhile is forgotten by whoever removed it, after this.
+        let mut statuses = write(&self.inner.statuses);
+        let state = read(&self.inner.state).clone();
+        statuses.take(report, &state);
     }
 
     pub fn config(&self) -> &Config {
@@ -167,6 +170,8 @@ impl Local {
     }
 
     fn publish(&self, old: &State, new: State, touched: &std::collections::BTreeSet<Key>) {
+        // The state goes first: of what is not in it, no report is taken in.
+        *write(&self.inner.state) = new.clone();
         self.forget_statuses(&new, touched);
         let host = &self.inner.config.host;
         self.inner.desired.send_modify(|current| {
@@ -174,7 +179,6 @@ impl Local {
             desired::update(&mut desired, host, old, &new, touched);
             *current = Arc::new(desired);
         });
-        *write(&self.inner.state) = new;
     }
 
     fn forget_statuses(&self, new: &State, touched: &std::collections::BTreeSet<Key>) {

@@ -5,6 +5,7 @@ use imbl::OrdMap;
 use model::{HostName, ObjectRef, Outcome, Report};
 
 use super::record::{FloatingIp, Port, Router};
+use super::state::State;
 
 /// The last outcome of every object that was reported. A copy shares its memory: every answer of the API
 /// is made from one.
@@ -12,9 +13,11 @@ use super::record::{FloatingIp, Port, Router};
 pub(super) struct Statuses(OrdMap<ObjectRef, Outcome>);
 
 impl Statuses {
-    /// Takes in a report; what it does not mention stays.
-    pub(super) fn take(&mut self, report: &Report) {
-        self.0.extend(report.0.iter().map(|(object, outcome)| (*object, outcome.clone())));
+    /// Takes in what a report says of the things of `state`: of those that are gone, the node says for the
+    /// last time that they are. What it does not mention stays.
+    pub(super) fn take(&mut self, report: &Report, state: &State) {
+        let there = report.0.iter().filter(|(object, _)| exists(state, **object));
+        self.0.extend(there.map(|(object, outcome)| (*object, outcome.clone())));
     }
 
     /// Forgets an object that is gone.
@@ -55,5 +58,14 @@ impl Statuses {
             Outcome::Expecting { .. } | Outcome::Waiting { .. } => "DOWN",
             Outcome::Failed { .. } => "ERROR",
         })
+    }
+}
+
+fn exists(state: &State, object: ObjectRef) -> bool {
+    match object {
+        ObjectRef::Network(id) => state.networks().contains_key(&id),
+        ObjectRef::Port(id) => state.ports().contains_key(&id),
+        ObjectRef::Router(id) => state.routers().contains_key(&id),
+        ObjectRef::Node | ObjectRef::Endpoint(_) | ObjectRef::RemoteMac(..) => false,
     }
 }
