@@ -15,7 +15,7 @@ use super::fields::Fields;
 use super::networks::set;
 use super::record::{AddressPair, DhcpOption, Port};
 use super::state::Key;
-use super::{describe, floating_ips};
+use super::{describe, dhcp_ports, floating_ips};
 
 /// Neutron's limit (`max_fixed_ips_per_port` and `max_allowed_address_pair`).
 const MOST_ADDRESSES: usize = 10;
@@ -32,7 +32,7 @@ pub fn create(draft: &mut Draft<'_>, id: Option<PortId>, mut fields: Fields) -> 
     settings(draft, &mut port, &mut fields)?;
     fields.finish()?;
     check(&port)?;
-    if is_part(&port) {
+    if is_part(&port) || port.device_owner == PortOwner::Dhcp {
         let reason = format!("ports of owner {} are made with what they are part of", port.device_owner);
         return Err(Fault::invalid("device_owner", reason));
     }
@@ -83,6 +83,7 @@ pub fn update(draft: &mut Draft<'_>, id: PortId, mut fields: Fields) -> Result<(
         follow_mac(draft, &mut port)?;
     }
     check_part(&old, &port)?;
+    check_dhcp(&old, &port)?;
     draft.put_port(port);
     floating_ips::drop_lost_targets(draft, id);
     Ok(())
@@ -125,6 +126,23 @@ fn check_part(old: &Port, new: &Port) -> Result<(), Fault> {
             Err(Fault::invalid(field, "the port is part of a router or a floating IP, which says it"))
         }
         None => Ok(()),
+    }
+}
+
+/// The node takes every DHCP port that is bound to it for its own service's and makes a device for it, so
+/// no guest's port becomes one, nor the service's a guest's. Neutron's policy keeps owners that begin with
+/// `network:` from those who do not run the cloud.
+fn check_dhcp(old: &Port, new: &Port) -> Result<(), Fault> {
+    let is_dhcp = |port: &Port| port.device_owner == PortOwner::Dhcp;
+    let differ = [
+        ("device_owner", old.device_owner != new.device_owner),
+        ("device_id", old.device_id != new.device_id),
+    ];
+    match differ.into_iter().find(|(_, differs)| *differs) {
+        Some((field, _)) if is_dhcp(new) || dhcp_ports::is_ours(old) => {
+            Err(Fault::invalid(field, "ports of the DHCP service are made with the subnets that it serves"))
+        }
+        _ => Ok(()),
     }
 }
 

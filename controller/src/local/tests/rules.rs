@@ -1,5 +1,8 @@
 //! Neutron's rules, each with the refusal that clients know.
 
+use model::PortOwner;
+
+use super::super::record::Port;
 use super::*;
 
 /// A network with a subnet of its own prefix.
@@ -84,6 +87,33 @@ fn dhcp_ports_come_and_go_with_subnets() {
     let off = fields(json!({"enable_dhcp": false}));
     bench.change(|draft| super::super::subnets::update(draft, subnet, off)).unwrap();
     assert_eq!(port(&bench), None);
+    bench.check();
+}
+
+#[test]
+fn no_guest_is_taken_for_the_dhcp_service() {
+    let mut bench = Bench::new();
+    let (network, _) = tenant(&mut bench, "10.0.0.0/24");
+    let service = bench.state.ports_of(network).next().cloned().unwrap();
+    let claim = json!({"network_id": network, "device_owner": "network:dhcp", "device_id": "mine"});
+    invalid(bench.port(claim), "device_owner");
+    let guest = bench.port(json!({"network_id": network, "binding:host_id": "node1"})).unwrap();
+    let mut set = |port, body| bench.change(|draft| super::super::ports::update(draft, port, fields(body)));
+    invalid(set(guest, json!({"device_owner": "network:dhcp"})), "device_owner");
+    invalid(set(service.id, json!({"device_owner": ""})), "device_owner");
+    invalid(set(service.id, json!({"device_id": "mine"})), "device_id");
+    set(service.id, json!({"name": "server"})).unwrap();
+    // One from an import stays as it is, and is nobody's but its user's.
+    let imported = Port { device_owner: PortOwner::Dhcp, ..Port::clone(&bench.state.ports()[&guest]) };
+    bench
+        .change(|draft| {
+            draft.put_port(imported);
+            Ok(())
+        })
+        .unwrap();
+    let mut set = |port, body| bench.change(|draft| super::super::ports::update(draft, port, fields(body)));
+    set(guest, json!({"name": "own", "device_owner": "network:dhcp"})).unwrap();
+    set(guest, json!({"device_owner": ""})).unwrap();
     bench.check();
 }
 
