@@ -117,10 +117,13 @@ impl Follower {
     }
 
     /// A bridge that vswitchd has just made has its socket now. (The column is empty until then, and for
-    /// a while after a restart of the database.)
+    /// a while after a restart of the database.) One that gets another `fail_mode` loses its flows.
     fn nudge(&self, changes: &[Change]) {
         for change in changes {
             let Change::Bridge(old, Some(new)) = change else { continue };
+            if old.as_ref().is_some_and(|old| old.fail_mode != new.fail_mode) {
+                self.links.alarm(&new.name);
+            }
             if old.as_ref().is_none_or(|old| old.datapath_id != new.datapath_id) {
                 self.links.nudge(&new.name);
             }

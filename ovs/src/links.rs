@@ -3,18 +3,23 @@
 //! A connection that is made reads the flows once; from then on the mirror is kept in step by what is
 //! sent over it. When it ends nothing is known of the bridge until the next one is made.
 //!
+//! A bridge can lose its flows without losing the connection: vswitchd throws all of them away when
+//! `fail_mode` changes, and so does an operator with `del-flows`. So the flows that every packet meets
+//! are asked for again and again, as canaries: when one is missing, all flows are read anew.
+//!
 //! ```text
 //!   Connecting ─┬─connected, flows read──> Ready ──closed──> Away ──connected──> Ready
 //!               └─refused──> Missing ──connected──> Ready     └──bridge made again──> Missing
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::Scope;
+use model::{ObjectRef, Scope};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -22,8 +27,8 @@ use tracing::{debug, info, warn};
 use crate::error::{Error, LinkError, socket};
 use crate::mirror::Mirror;
 use crate::openflow::codec::FlowMod;
-use crate::openflow::{Bundle, BundleError, Connection, FlowFilter, Patience, RequestError};
-use crate::pipeline::cookies;
+use crate::openflow::{Bundle, BundleError, Connection, Flow, FlowFilter, FlowKey, Patience, RequestError};
+use crate::pipeline::cookies::{self, Feature, ObjectHash};
 
 /// What is called with the objects to look at again.
 pub(crate) type Wake = Arc<dyn Fn(Scope) + Send + Sync>;
@@ -31,6 +36,9 @@ pub(crate) type Wake = Arc<dyn Fn(Scope) + Send + Sync>;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// A socket that nobody listens on is found out in microseconds, so looking often costs nothing.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+
+/// How often the canaries are looked at: one small request, answered out of an index by cookie.
+const CANARY_PAUSE: Duration = Duration::from_secs(2);
 
 /// Flows that were read no longer ago than this are not read again for an audit: several events that
 /// each ask to look at everything come together at every start.
@@ -50,6 +58,8 @@ struct Link {
     patience: Patience,
     state: watch::Sender<State>,
     nudge: Notify,
+    /// The bridge may be about to lose its flows.
+    alarm: Notify,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +94,14 @@ impl Links {
         for bridge in bridges {
             let (state, _) = watch::channel(State::Connecting);
             let path = socket(rundir, bridge);
-            let link = Link { bridge: bridge.to_owned(), path, patience, state, nudge: Notify::new() };
+            let link = Link {
+                bridge: bridge.to_owned(),
+                path,
+                patience,
+                state,
+                nudge: Notify::new(),
+                alarm: Notify::new(),
+            };
             let link = Arc::new(link);
             keepers.spawn(keep(link.clone(), wake.clone()));
             links.insert(bridge.to_owned(), link);
@@ -104,6 +121,13 @@ impl Links {
                 away
             });
             link.nudge.notify_one();
+        }
+    }
+
+    /// The row of a bridge was changed in a way that makes vswitchd throw its flows away, at once or soon.
+    pub(crate) fn alarm(&self, bridge: &str) {
+        if let Some(link) = self.links.get(bridge) {
+            link.alarm.notify_one();
         }
     }
 
@@ -165,6 +189,22 @@ impl Ready {
         self.doubtful.store(false, Ordering::Relaxed);
     }
 
+    /// Whether the flows that every packet meets are all where the mirror has them. Asks nothing while
+    /// the mirror is about to be read anyway.
+    async fn has_canaries(&self) -> Result<bool, RequestError> {
+        let canary = cookies::cookie(Feature::Base, ObjectRef::Node);
+        let wanted = self.lock().clone();
+        let wanted = wanted.of(ObjectHash::of(ObjectRef::Node)).filter(|flow| flow.cookie == canary);
+        let wanted: Vec<FlowKey> = wanted.map(Flow::key).collect();
+        if wanted.is_empty() || self.doubtful.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let filter = FlowFilter::all().cookie(canary, u64::MAX);
+        let have: BTreeSet<FlowKey> =
+            self.connection.dump_flows(&filter).await?.iter().map(Flow::key).collect();
+        Ok(wanted.iter().all(|key| have.contains(key)))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Mirror> {
         self.mirror.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -197,11 +237,16 @@ async fn keep(link: Arc<Link>, wake: Wake) {
                 pause = SHORTEST_PAUSE;
                 let closed = ready.connection.closed();
                 info!(bridge = link.bridge, flows = ready.lock().len(), "connected to the bridge");
-                link.state.send_replace(State::Ready(Arc::new(ready)));
+                let ready = Arc::new(ready);
+                link.state.send_replace(State::Ready(ready.clone()));
                 if !first {
                     wake(Scope::All);
                 }
-                let why = closed.await;
+                let why = tokio::select! {
+                    why = closed => why,
+                    never = watch_canaries(&link, &ready, &wake) => match never {},
+                };
+                drop(ready);
                 warn!(bridge = link.bridge, %why, "lost the bridge");
                 link.state.send_replace(State::Away(Arc::new(LinkError::Lost(why))));
                 wake(Scope::All);
@@ -218,6 +263,29 @@ async fn keep(link: Arc<Link>, wake: Wake) {
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
             () = link.nudge.notified() => pause = SHORTEST_PAUSE,
+        }
+    }
+}
+
+/// Looks at the canaries, often after an alarm and then more and more seldom.
+async fn watch_canaries(link: &Link, ready: &Ready, wake: &Wake) -> Infallible {
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(CANARY_PAUSE),
+            () = link.alarm.notified() => pause = SHORTEST_PAUSE,
+        }
+        match ready.has_canaries().await {
+            Ok(true) => {}
+            Ok(false) => {
+                warn!(bridge = link.bridge, "the bridge has lost flows; reading all of them again");
+                ready.doubtful.store(true, Ordering::Relaxed);
+                wake(Scope::All);
+            }
+            // If the connection is broken it ends.
+            Err(error) => {
+                debug!(bridge = link.bridge, error = &error as &dyn std::error::Error, "no canaries");
+            }
         }
     }
 }

@@ -69,6 +69,34 @@ async fn a_killed_switch_gets_its_flows_back() {
     assert_eq!(flows(&node), before);
 }
 
+/// The connections stay, so only the canaries tell.
+#[tokio::test]
+async fn flows_that_somebody_throws_away_come_back() {
+    let (node, mut engine) = settled().await;
+    let before = flows(&node);
+    for bridge in BRIDGES {
+        node.ofctl("del-flows", bridge, &[]);
+        engine.until(&format!("the flows of {bridge} are back"), |_| flows(&node) == before).await;
+    }
+    node.ofctl("del-flows", "br-int", &["table=23"]);
+    engine.until("the canary is back", |_| flows(&node) == before).await;
+}
+
+/// vswitchd throws the flows away, and once more when the mode is set back.
+#[tokio::test]
+async fn flows_that_a_fail_mode_throws_away_come_back() {
+    let (node, mut engine) = settled().await;
+    let before = flows(&node);
+    for bridge in BRIDGES {
+        node.vsctl(&format!("set Bridge {bridge} fail_mode=standalone"));
+        let set_back = |_: &Engine| node.get("Bridge", bridge, "fail_mode") == "secure";
+        engine.until(&format!("the mode of {bridge} is set back"), set_back).await;
+        // Returns when vswitchd has done what it was told before.
+        node.vsctl(&format!("set Bridge {bridge} external_ids:seen=yes"));
+        engine.until(&format!("the flows of {bridge} are back"), |_| flows(&node) == before).await;
+    }
+}
+
 #[tokio::test]
 async fn a_killed_database_is_found_again() {
     let (mut node, mut engine) = settled().await;
