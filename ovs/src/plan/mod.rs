@@ -86,7 +86,8 @@ impl Planner<'_> {
         };
         for local in &spec.segments {
             if let Some(reason) = self.missing_bridge(&local.segment) {
-                self.plan.refuse(object, reason);
+                // Not refused: its other segments, and the services on it, go on.
+                self.plan.wait(object, reason);
             }
         }
         let set = pipeline::network(spec, &self.want.node, &|port| self.have.rows.number(port));
@@ -105,8 +106,9 @@ impl Planner<'_> {
     fn missing_bridge(&self, segment: &model::Segment) -> Option<String> {
         let bridge = self.want.node.physical(segment.physical_network()?)?;
         let missing = self.have.rows.bridge(&bridge.name).is_none();
-        missing
-            .then(|| format!("bridge {} of physical network {} does not exist", bridge.name, bridge.network))
+        missing.then(|| {
+            format!("bridge {} of physical network {}, which does not exist", bridge.name, bridge.network)
+        })
     }
 
     /// Why a port of the switch has no number yet, for people.

@@ -121,7 +121,7 @@ async fn a_bridge_that_is_made_again_is_set_up_again() {
     node.vsctl("del-br br-ex");
     engine
         .until("the loss is noticed", |engine| {
-            engine.troubles().join("").contains("br-ex of physical network public does not exist")
+            engine.troubles().join("").contains("br-ex of physical network public, which does not exist")
         })
         .await;
     node.vsctl("add-br br-ex -- set Bridge br-ex datapath_type=netdev");
