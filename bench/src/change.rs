@@ -45,7 +45,9 @@ pub(crate) async fn run(effort: Effort, scale: &mut Scale) -> anyhow::Result<Vec
     for _ in 0..effort.rounds(CHANGES) {
         small.make().await?;
         large.make().await?;
+        switch::settle(&large.database).await?;
         took.push(by_hand.make().await?);
+        switch::settle(&large.database).await?;
     }
     Ok(vec![
         Row::new("change: CPU of the agent per port change", "ms", large.used_each())

@@ -92,12 +92,13 @@ async fn pass(hosts: u32) -> anyhow::Result<f64> {
 
 /// What dnsmasq computes after SIGHUP.
 fn reload(hosts: u32) -> anyhow::Result<f64> {
-    dhcp_load::prepare(Kind::Dnsmasq)?;
-    let server = dhcp_load::Server::start(Kind::Dnsmasq, 1, hosts)?;
+    dhcp_load::sh("ip -all netns delete")?;
+    dhcp_load::wire(Kind::Dnsmasq, 1)?;
+    let server = dhcp_load::Server::start(Kind::Dnsmasq, 1, &[hosts])?;
     let before = clock::processor_time(server.pid)?;
     nix::sys::signal::kill(server.pid, nix::sys::signal::Signal::SIGHUP)?;
     // One exchange is answered when it is done.
-    tests::wait::until(300, "dnsmasq reads its files", || match dhcp_load::load(1, 1, 1) {
+    tests::wait::until(300, "dnsmasq reads its files", || match dhcp_load::load(1, 1, 1, 1) {
         Ok(count) if count > 0 => Ok(()),
         other => Err(format!("{other:?}")),
     });

@@ -23,31 +23,11 @@ const FLAT: f64 = 1.2;
 const FEW: u32 = 50;
 const SOME: u32 = 5_000;
 const MANY: u32 = 60_000;
-/// The namespace of the clients.
-const CLIENTS: &str = "clients";
 
 pub(crate) async fn run(effort: Effort) -> anyhow::Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    let mut ours = Vec::new();
-    for hosts in [FEW, SOME, MANY] {
-        let cost = cost(Kind::Ours, hosts, effort)?;
-        ours.push(cost);
-        let name = format!("dhcp: CPU per exchange, {hosts} hosts");
-        let row = Row::new(&name, "ms", cost).at_most(LIMIT);
-        if hosts < MANY || effort.full {
-            rows.push(row.beside("dnsmasq", self::cost(Kind::Dnsmasq, hosts, effort)?));
-            rows.push(Row::new(&name, "ms", cost).beside("Kea", self::cost(Kind::Kea, hosts, effort)?));
-        } else {
-            rows.push(row);
-        }
-    }
-    if let [few, .., many] = ours.as_slice() {
-        rows.push(
-            Row::new("dhcp: the same with 60,000 hosts", "ms", *many)
-                .beside("with 50 hosts", *few)
-                .at_most_times(FLAT),
-        );
-    }
+    let sizes = [FEW, SOME, MANY];
+    let peers: &[u32] = if effort.full { &sizes } else { &[FEW, SOME] };
+    let mut rows = costs(&sizes, peers, effort)?;
     rows.extend(dhcp_host_change::run(effort, MANY).await?);
     rows.extend(dhcp_memory::run()?);
     Ok(rows)
@@ -61,43 +41,109 @@ pub(crate) enum Kind {
     Kea,
 }
 
-impl Kind {
+/// One network of one server.
+#[derive(Debug)]
+struct Target {
+    kind: Kind,
+    /// The number of the network.
+    number: u32,
+    hosts: u32,
+    pid: Pid,
+    exchanges: u32,
+    used: Duration,
+}
+
+/// All servers run all the time, ours with a network of each size; they are loaded by turns.
+fn costs(sizes: &[u32], peers: &[u32], effort: Effort) -> anyhow::Result<Vec<Row>> {
+    sh("ip -all netns delete")?;
+    let mut servers = Vec::new();
+    let mut targets = Vec::new();
+    let target =
+        |kind, number, hosts, pid| Target { kind, number, hosts, pid, exchanges: 0, used: Duration::ZERO };
+    for number in (1..).take(sizes.len()) {
+        wire(Kind::Ours, number)?;
+    }
+    let ours = Server::start(Kind::Ours, 1, sizes)?;
+    targets.extend((1..).zip(sizes).map(|(number, hosts)| target(Kind::Ours, number, *hosts, ours.pid)));
+    servers.push(ours);
+    for hosts in peers {
+        for kind in [Kind::Dnsmasq, Kind::Kea] {
+            eprintln!("  {kind:?} with {hosts} hosts");
+            let number = u32::try_from(targets.len())? + 1;
+            wire(kind, number)?;
+            let server = Server::start(kind, number, &[*hosts])?;
+            targets.push(target(kind, number, *hosts, server.pid));
+            servers.push(server);
+        }
+    }
+    // The first exchanges find memory that was never used.
+    targets.iter().try_for_each(|target| load(target.rate(), 1, target.hosts, target.number).map(|_| ()))?;
+    for _ in 0..effort.rounds(6) {
+        targets.iter_mut().try_for_each(Target::measure)?;
+    }
+    Ok(rows(&targets))
+}
+
+impl Target {
+    fn measure(&mut self) -> anyhow::Result<()> {
+        let before = clock::processor_time(self.pid)?;
+        self.exchanges += load(self.rate(), 2, self.hosts, self.number)?;
+        self.used += clock::processor_time(self.pid)?.saturating_sub(before);
+        Ok(())
+    }
+
+    /// Of one exchange, in milliseconds.
+    fn cost(&self) -> f64 {
+        clock::milliseconds(self.used) / f64::from(self.exchanges)
+    }
+
     /// Exchanges per second that the server manages with ease.
-    fn rate(self, hosts: u32) -> u32 {
-        match (self, hosts) {
-            (Self::Dnsmasq, FEW) => 500,
-            (Self::Dnsmasq, SOME) => 50,
-            (Self::Dnsmasq, _) => 5,
+    fn rate(&self) -> u32 {
+        match (self.kind, self.hosts) {
+            (Kind::Dnsmasq, FEW) => 500,
+            (Kind::Dnsmasq, SOME) => 50,
+            (Kind::Dnsmasq, _) => 5,
             _ => 1_000,
         }
     }
 }
 
-fn cost(kind: Kind, hosts: u32, effort: Effort) -> anyhow::Result<f64> {
-    eprintln!("  {kind:?}, {hosts} hosts");
-    prepare(kind)?;
-    let server = Server::start(kind, 1, hosts)?;
-    let seconds = if effort.quick { 3 } else { 8 };
-    // The first exchanges find memory that was never used.
-    load(kind.rate(hosts), 1, hosts)?;
-    let before = clock::processor_time(server.pid)?;
-    let exchanges = load(kind.rate(hosts), seconds, hosts)?;
-    let used = clock::processor_time(server.pid)?.saturating_sub(before);
-    Ok(clock::milliseconds(used) / f64::from(exchanges))
+fn rows(targets: &[Target]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let of = |kind| targets.iter().filter(move |target| target.kind == kind);
+    for ours in of(Kind::Ours) {
+        let name = format!("dhcp: CPU per exchange, {} hosts", ours.hosts);
+        let row = Row::new(&name, "ms", ours.cost());
+        let beside = |row: &Row, kind: Kind| {
+            let peer = of(kind).find(|peer| peer.hosts == ours.hosts);
+            peer.map(|peer| row.clone().beside(format!("{kind:?}"), peer.cost()))
+        };
+        rows.push(beside(&row, Kind::Dnsmasq).unwrap_or_else(|| row.clone()).at_most(LIMIT));
+        rows.extend(beside(&row, Kind::Kea));
+    }
+    let mut ours = of(Kind::Ours);
+    if let (Some(few), Some(many)) = (ours.next(), ours.last()) {
+        rows.push(
+            Row::new(format!("dhcp: the same with {} hosts", many.hosts), "ms", many.cost())
+                .beside(format!("with {} hosts", few.hosts), few.cost())
+                .at_most_times(FLAT),
+        );
+    }
+    rows
 }
 
-/// A veth pair between the clients and the server. Our server fetches its end by itself.
-pub(crate) fn prepare(kind: Kind) -> anyhow::Result<()> {
-    let device = dhcp_serve::device(1);
-    sh("ip -all netns delete")?;
+/// Clients in a namespace of their own, and a veth pair from them to the server. Our server fetches its end
+/// by itself.
+pub(crate) fn wire(kind: Kind, number: u32) -> anyhow::Result<()> {
+    let (device, clients) = (dhcp_serve::device(number), clients(number));
     sh(&format!(
-        "ip netns add {CLIENTS}
-         ip link add {device} type veth peer name eth0 netns {CLIENTS}
-         ip -n {CLIENTS} address add 10.255.0.1/8 dev eth0
-         ip -n {CLIENTS} link set eth0 up"
+        "ip netns add {clients}
+         ip link add {device} type veth peer name eth0 netns {clients}
+         ip -n {clients} address add 10.255.0.1/8 dev eth0
+         ip -n {clients} link set eth0 up"
     ))?;
     if kind != Kind::Ours {
-        let namespace = dhcp_serve::namespace(1);
+        let namespace = dhcp_serve::namespace(number);
         sh(&format!(
             "ip netns add {namespace}
              ip link set {device} netns {namespace}
@@ -109,6 +155,10 @@ pub(crate) fn prepare(kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn clients(number: u32) -> String {
+    format!("clients{number}")
+}
+
 /// A server that runs until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -117,27 +167,30 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(kind: Kind, networks: u32, hosts: u32) -> anyhow::Result<Self> {
-        let folder = PathBuf::from(format!("/run/dhcp-{kind:?}"));
+    /// Our server serves networks from 1 on, with so many hosts each; a peer serves one.
+    pub(crate) fn start(kind: Kind, number: u32, hosts: &[u32]) -> anyhow::Result<Self> {
+        let folder = PathBuf::from(format!("/run/dhcp-{number}"));
         std::fs::create_dir_all(&folder)?;
-        let device = dhcp_serve::device(1);
+        let device = dhcp_serve::device(number);
+        let most = hosts.iter().copied().max().unwrap_or(0);
         let command = match kind {
             Kind::Ours => format!(
-                "{} serve-dhcp --networks {networks} --hosts {hosts} --log {}/log",
+                "{} serve-dhcp --log {}/log --hosts {}",
                 std::env::current_exe()?.display(),
-                folder.display()
+                folder.display(),
+                hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
             ),
-            Kind::Dnsmasq => dhcp_peers::dnsmasq(&folder, &device, hosts)?,
-            Kind::Kea => dhcp_peers::kea(&folder, &device, hosts)?,
+            Kind::Dnsmasq => dhcp_peers::dnsmasq(&folder, &device, most)?,
+            Kind::Kea => dhcp_peers::kea(&folder, &device, most)?,
         };
-        let mut words = command.split(' ');
+        let mut words = command.split_whitespace();
         let program = words.next().unwrap_or_default();
         // ip(8) becomes the program, so the child is the server.
         let mut command = match kind {
             Kind::Ours => Command::new(program),
             _ => {
                 let mut ip = Command::new("ip");
-                ip.args(["netns", "exec", &dhcp_serve::namespace(1), program]);
+                ip.args(["netns", "exec", &dhcp_serve::namespace(number), program]);
                 ip
             }
         };
@@ -151,14 +204,14 @@ impl Server {
         let pid = Pid::from_raw(child.id().try_into()?);
         let server = Self { child, pid };
         if kind != Kind::Ours {
-            server.await_answers();
+            server.await_answers(number);
         }
         Ok(server)
     }
 
     /// Until an exchange is completed.
-    fn await_answers(&self) {
-        wait::until(300, "the server answers", || match load(10, 1, 1) {
+    fn await_answers(&self, number: u32) {
+        wait::until(300, "the server answers", || match load(10, 1, 1, number) {
             Ok(count) if count > 0 => Ok(()),
             other => Err(format!("{other:?}")),
         });
@@ -173,10 +226,10 @@ impl Drop for Server {
 }
 
 /// Plays clients for so many seconds; gives the number of exchanges that were completed.
-pub(crate) fn load(rate: u32, seconds: u32, clients: u32) -> anyhow::Result<u32> {
-    let period = Duration::from_secs(seconds.into()).as_secs();
+pub(crate) fn load(rate: u32, seconds: u32, hosts: u32, number: u32) -> anyhow::Result<u32> {
     let report = sh(&format!(
-        "ip netns exec {CLIENTS} perfdhcp -4 -l eth0 -r {rate} -p {period} -R {clients} -b mac={} -W 500000 || true",
+        "ip netns exec {} perfdhcp -4 -l eth0 -r {rate} -p {seconds} -R {hosts} -b mac={} -W 500000 || true",
+        clients(number),
         dhcp_serve::mac(0)
     ))?;
     let acknowledged = report.lines().skip_while(|line| !line.contains("REQUEST-ACK"));

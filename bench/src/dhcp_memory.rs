@@ -14,17 +14,18 @@ const LIMIT: f64 = 50.0;
 pub(crate) fn run() -> anyhow::Result<Vec<Row>> {
     eprintln!("  {NETWORKS} networks");
     sh("ip -all netns delete")?;
-    let none = clock::resident(Server::start(Kind::Ours, 0, HOSTS)?.pid)?;
+    let none = clock::resident(Server::start(Kind::Ours, 1, &[])?.pid)?;
     let devices = (1..=NETWORKS).map(dhcp_serve::device).enumerate();
     let lines =
         devices.map(|(number, device)| format!("link add {device} type veth peer name peer{number}\n"));
     std::fs::write("/run/devices", lines.collect::<String>())?;
     sh("ip -batch /run/devices")?;
-    let all = Server::start(Kind::Ours, NETWORKS, HOSTS).context("a thousand networks")?;
+    let all = Server::start(Kind::Ours, 1, &[HOSTS; NETWORKS as usize]).context("a thousand networks")?;
     let ours = (clock::resident(all.pid)? - none) * 1024.0 / f64::from(NETWORKS);
     drop(all);
-    dhcp_load::prepare(Kind::Dnsmasq)?;
-    let dnsmasq = clock::resident(Server::start(Kind::Dnsmasq, 1, HOSTS)?.pid)? * 1024.0;
+    sh("ip -all netns delete")?;
+    dhcp_load::wire(Kind::Dnsmasq, 1)?;
+    let dnsmasq = clock::resident(Server::start(Kind::Dnsmasq, 1, &[HOSTS])?.pid)? * 1024.0;
     Ok(vec![
         Row::new("dhcp: memory per network", "KiB", ours)
             .beside("dnsmasq, one for each network", dnsmasq)

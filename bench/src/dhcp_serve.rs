@@ -22,11 +22,9 @@ pub(crate) const FIRST: u32 = 0x0a01_0000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    #[arg(long)]
-    networks: u32,
-    /// On every network.
-    #[arg(long)]
-    hosts: u32,
+    /// How many hosts each network has.
+    #[arg(long, value_delimiter = ',')]
+    hosts: Vec<u32>,
     /// The file for the exchanges' four messages.
     #[arg(long)]
     log: PathBuf,
@@ -38,9 +36,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).init();
     let mut desired = Desired::default();
     desired.complete.insert(Role::Dhcp);
-    for number in 1..=options.networks {
+    for (number, hosts) in (1..).zip(&options.hosts) {
         add_network(&mut desired, number);
-        (0..options.hosts).for_each(|index| desired.set_port(guest(number, index)));
+        (0..*hosts).for_each(|index| desired.set_port(guest(number, index)));
     }
     let mut dhcp = Dhcp::new(Config::new(HostName::from(HOST)), host::Handles::open().await?);
     let report = pass(&mut dhcp, &desired, &Scope::All).await?;

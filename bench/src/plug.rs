@@ -43,11 +43,13 @@ pub(crate) async fn run(effort: Effort) -> anyhow::Result<Vec<Row>> {
     let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
     let mut used = Duration::ZERO;
     for port in &ports {
+        switch::settle(&database).await?;
         let before = agent.processor_time()?;
         let begin = Instant::now();
         plug(&database, port).await?;
         ours.push(begin.elapsed());
         used += agent.processor_time()?.saturating_sub(before);
+        switch::settle(&database).await?;
         let begin = Instant::now();
         plug_by_hand(&database, &bridge, port).await?;
         by_hand.push(begin.elapsed());

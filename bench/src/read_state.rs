@@ -8,8 +8,7 @@ use anyhow::Context as _;
 use futures::StreamExt as _;
 use host::{Handles, netns};
 use ovs::openflow::{Connection, FlowFilter};
-use ovs::ovsdb::{Client, Settings};
-use ovs::rows;
+use ovs::ovsdb::{Client, Monitor, Settings};
 
 const RUN: &str = "/run/openvswitch";
 /// Namespaces that are read at a time.
@@ -18,7 +17,7 @@ const AT_ONCE: usize = 16;
 pub(crate) async fn run(host: &str, store: &Path) -> anyhow::Result<()> {
     let config = controller::local::Config::new(host);
     let (_local, desired, _api) = controller::Local::open(store, config)?;
-    let settings = Settings::new(format!("unix:{RUN}/db.sock").parse()?, rows::monitor());
+    let settings = Settings::new(format!("unix:{RUN}/db.sock").parse()?, monitor());
     let (switch, namespaces) = tokio::join!(switch(settings), namespaces());
     let (rows, flows) = switch?;
     let namespaces = namespaces?;
@@ -36,6 +35,18 @@ async fn switch(settings: Settings) -> anyhow::Result<(usize, usize)> {
         flows += connection.dump_flows(&FlowFilter::all()).await?.len();
     }
     Ok((replica.len(), flows))
+}
+
+/// The columns that tell an agent anything.
+fn monitor() -> Monitor {
+    Monitor::new("Open_vSwitch")
+        .table("Open_vSwitch", ["bridges", "other_config"])
+        .table(
+            "Bridge",
+            ["name", "ports", "datapath_type", "datapath_id", "protocols", "fail_mode", "other_config"],
+        )
+        .table("Port", ["name", "interfaces", "tag", "vlan_mode", "trunks", "other_config", "external_ids"])
+        .table("Interface", ["name", "type", "ofport", "external_ids", "options", "error", "mtu_request"])
 }
 
 async fn namespaces() -> anyhow::Result<usize> {

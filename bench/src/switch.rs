@@ -1,14 +1,19 @@
 //! The switch of a node seen from the benchmark: a database client of its own, and an OpenFlow connection.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use ovs::openflow::Connection;
 use ovs::ovsdb::{Atom, Replica};
-use ovs::ovsdb::{Client, Columns, Condition, Events, Map, Monitor, Mutation, Operation, Set, Settings};
+use ovs::ovsdb::{
+    Client, Columns, Condition, Events, Map, Monitor, Mutation, Mutator, Operation, Set, Settings,
+};
 use tests::Node;
 
 /// Follows the ports of a node's switch.
 pub(crate) async fn database(node: &Node) -> anyhow::Result<(Client, Events)> {
     let monitor = Monitor::new("Open_vSwitch")
+        .table("Open_vSwitch", ["cur_cfg", "next_cfg"])
         .table("Bridge", ["name"])
         .table("Port", ["name", "tag"])
         .table("Interface", ["name", "ofport"]);
@@ -36,6 +41,21 @@ pub(crate) fn add_port(bridge: &str, device: &str, tag: Option<i64>, external_id
             Mutation::insert("ports", reference("port")),
         ),
     ]
+}
+
+/// Waits until the switch has done everything that the database says, as `ovs-vsctl` does. Without it the
+/// next measurement would begin with what the last one left to do.
+pub(crate) async fn settle(database: &Client) -> anyhow::Result<()> {
+    let more = Mutation::new("next_cfg", Mutator::Add, 1);
+    database.transact([Operation::mutate("Open_vSwitch", Vec::new(), more)]).await?;
+    let column =
+        |replica: &Replica, name| replica.rows("Open_vSwitch").next().map(|(_, row)| row.integer(name));
+    let wanted = column(&database.replica(), "next_cfg");
+    let done = database.wait_for(|replica| column(replica, "cur_cfg") >= wanted);
+    tokio::time::timeout(Duration::from_secs(60), done)
+        .await
+        .context("the switch does not come to rest")??;
+    Ok(())
 }
 
 pub(crate) fn tag(replica: &Replica, port: &str) -> Option<i64> {
