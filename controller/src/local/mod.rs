@@ -156,7 +156,7 @@ impl Local {
         let Draft { state, touched, .. } = draft;
         if !touched.is_empty() {
             store.write(&state, &touched)?;
-            self.publish(&old, state, &touched);
+            self.publish(&old, &state, &touched);
         }
         Ok(result)
     }
@@ -169,14 +169,14 @@ impl Local {
         change(&mut draft)
     }
 
-    fn publish(&self, old: &State, new: State, touched: &std::collections::BTreeSet<Key>) {
+    fn publish(&self, old: &State, new: &State, touched: &std::collections::BTreeSet<Key>) {
         // The state goes first: of what is not in it, no report is taken in.
         *write(&self.inner.state) = new.clone();
-        self.forget_statuses(&new, touched);
+        self.forget_statuses(new, touched);
         let host = &self.inner.config.host;
         self.inner.desired.send_modify(|current| {
             let mut desired = Desired::clone(current);
-            desired::update(&mut desired, host, old, &new, touched);
+            desired::update(&mut desired, host, old, new, touched);
             *current = Arc::new(desired);
         });
     }
