@@ -35,12 +35,18 @@ impl Planner<'_> {
         let mtu = Some(*mtu).filter(|mtu| *internal && *mtu > 0);
         let wanted = Wanted { spec, device, owner: *owner, kind, mtu };
         let (object, have) = (ObjectRef::Port(spec.id), self.have);
+        let mut flows = FlowSet::default();
         for plug in have.rows.plugs(spec.id, &self.want.node.integration) {
-            if plug.port.name != *device && is_ours(plug.port) {
+            if plug.port.name == *device {
+                continue;
+            }
+            if is_ours(plug.port) {
                 self.remove_port(object, plug.port);
+            } else {
+                // Whoever says that he is this port is not. Untagged he would be in every local VLAN.
+                self.cut_off(spec.id, plug, &mut flows);
             }
         }
-        let mut flows = FlowSet::default();
         match have.rows.plug_named(device) {
             None => {
                 self.make(&wanted);

@@ -106,7 +106,7 @@ impl Planner<'_> {
 
     /// Dead: the tag and the flow that drops everything from the port. What the row remembers of its
     /// network stays, so that the local VLAN is the same when it comes to life again.
-    fn cut_off(&mut self, id: PortId, plug: Plug<'_>, flows: &mut FlowSet) {
+    pub(super) fn cut_off(&mut self, id: PortId, plug: Plug<'_>, flows: &mut FlowSet) {
         match plug.interface.ofport.number() {
             Some(number) => merge(flows, pipeline::dead_port(id, &self.want.node, number)),
             None => _ = flows.missing.insert(plug.interface.name.clone()),

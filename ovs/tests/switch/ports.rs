@@ -78,6 +78,22 @@ async fn a_port_that_nobody_knows_is_cut_off_once_that_is_certain() {
     engine.until("it is alive", |_| node.get("Port", &tap(7), "tag") == "1").await;
 }
 
+/// Untagged it would be a trunk of all local VLANs.
+#[tokio::test]
+async fn a_plug_that_says_it_is_a_port_of_ours_is_cut_off() {
+    let (node, mut engine) = one_port().await;
+    plug(&node, 1);
+    engine.want(|desired| desired.set_port(service(11, 1, vxlan(100), "network:dhcp")));
+    engine.until_done().await;
+    node.plug("impostor", &port_id(11).to_string(), &mac(11).to_string());
+    engine.until("it is cut off", |_| node.get("Port", "impostor", "tag") == "4095").await;
+    assert_eq!(flows_of(&node, "impostor"), ["table=0, priority=2,in_port=impostor actions=drop"]);
+    assert_eq!(node.get("Port", &tap(11), "tag"), "1", "the real one is left alone");
+    assert_eq!(flows_of(&node, &tap(11)), [""; 0]);
+    node.vsctl("del-port impostor");
+    engine.until("the drop is gone", |_| flows_of(&node, "impostor").is_empty()).await;
+}
+
 #[tokio::test]
 async fn a_tag_that_somebody_changes_is_put_back() {
     let (node, mut engine) = one_port().await;
