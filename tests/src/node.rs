@@ -6,6 +6,7 @@
 //! switch sends tunnel packets itself and looks for the way among its own bridges.
 
 use crate::{Datapath, Space, Underlay};
+use std::fs::OpenOptions;
 use std::ops::Deref;
 
 #[derive(Debug)]
@@ -23,6 +24,9 @@ impl Node {
 
     #[must_use]
     pub fn with_datapath(underlay: &Underlay, number: u8, datapath: Datapath) -> Self {
+        // The userspace datapath makes its internal ports as taps.
+        let tun = OpenOptions::new().write(true).open("/dev/net/tun");
+        assert!(tun.is_ok() || datapath == Datapath::System, "/dev/net/tun: {tun:?}; run the tests as root");
         let node = Self { space: Space::new(&format!("node{number}")), number, datapath };
         node.wire(underlay);
         node.start_switch();
