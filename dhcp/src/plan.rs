@@ -84,7 +84,7 @@ impl Planner<'_> {
     fn make(&mut self, want: &NetworkSpec) {
         let content = match &self.found.namespace {
             Namespace::Unreadable(reason) => {
-                return self.plan.refuse(ObjectRef::Network(self.id), reason.clone());
+                return self.plan.give_up_reading(ObjectRef::Network(self.id), reason.clone());
             }
             Namespace::Absent => Content::default(),
             Namespace::Present(content) => content.clone(),
