@@ -25,9 +25,14 @@ pub struct Lease {
 }
 
 /// The leases of one network; a copy costs nothing.
+///
+/// An address of a port is leased to one client at a time. A client that is known by its client identifier
+/// may send any MAC address, and would otherwise have a lease with each.
 #[derive(Debug, Clone, Default)]
 pub struct Leases {
     by_mac: OrdMap<Mac, Lease>,
+    /// Who has which address of a port: one entry for each lease.
+    holders: OrdMap<(PortId, Ipv4Addr), Mac>,
     /// The number of leases at which the expired ones are looked for next.
     sweep_at: usize,
 }
@@ -43,6 +48,10 @@ impl Leases {
 
     pub fn grant(&mut self, mac: Mac, lent: &Lent, now: SystemTime) {
         let expires = (lent.seconds != FOR_EVER).then(|| now + Duration::from_secs(lent.seconds.into()));
+        self.forget(mac);
+        if let Some(before) = self.holders.insert((lent.port, lent.address), mac) {
+            self.by_mac.remove(&before);
+        }
         self.by_mac.insert(mac, Lease { mac, address: lent.address, port: lent.port, since: now, expires });
         if self.by_mac.len() >= self.sweep_at.max(FEW) {
             self.expire(now);
@@ -54,13 +63,15 @@ impl Leases {
     pub fn give_back(&mut self, mac: Mac, address: Ipv4Addr) -> bool {
         let had = self.by_mac.get(&mac).is_some_and(|lease| lease.address == address);
         if had {
-            self.by_mac.remove(&mac);
+            self.forget(mac);
         }
         had
     }
 
     pub fn forget(&mut self, mac: Mac) {
-        self.by_mac.remove(&mac);
+        if let Some(lease) = self.by_mac.remove(&mac) {
+            self.holders.remove(&(lease.port, lease.address));
+        }
     }
 
     /// Drops what has expired.
@@ -68,7 +79,7 @@ impl Leases {
         let over: Vec<Mac> =
             self.by_mac.values().filter(|lease| !lease.lives(now)).map(|lease| lease.mac).collect();
         for mac in over {
-            self.by_mac.remove(&mac);
+            self.forget(mac);
         }
     }
 
@@ -104,9 +115,29 @@ mod tests {
         assert_eq!(leases.held(MAC, at(119)), Some(ADDRESS));
         assert_eq!(leases.held(MAC, at(120)), None);
         leases.expire(at(120));
-        assert!(leases.by_mac.is_empty());
+        assert!(leases.by_mac.is_empty() && leases.holders.is_empty());
         leases.grant(MAC, &lent(FOR_EVER), begin);
         assert_eq!(leases.held(MAC, at(u64::from(FOR_EVER) * 2)), Some(ADDRESS));
+    }
+
+    #[test]
+    fn one_address_has_one_client_however_many_ask() {
+        let begin = SystemTime::UNIX_EPOCH;
+        let mut leases = Leases::default();
+        let mac = |number: u16| Mac([2, 0, 0, 0, (number >> 8) as u8, number as u8]);
+        for number in 0..5000 {
+            leases.grant(mac(number), &lent(FOR_EVER), begin);
+        }
+        assert_eq!(leases.living(begin).count(), 1);
+        assert_eq!(leases.held(mac(4999), begin), Some(ADDRESS));
+        // A client that goes from one address to another leaves the first to whoever asks next.
+        let other = Lent { address: Ipv4Addr::new(10, 0, 0, 4), ..lent(FOR_EVER) };
+        leases.grant(mac(4999), &other, begin);
+        leases.grant(mac(1), &lent(FOR_EVER), begin);
+        assert_eq!(leases.held(mac(4999), begin), Some(other.address));
+        assert!(leases.give_back(mac(1), ADDRESS));
+        leases.grant(mac(2), &lent(FOR_EVER), begin);
+        assert_eq!((leases.living(begin).count(), leases.holders.len()), (2, 2));
     }
 
     #[test]
