@@ -21,8 +21,8 @@ use crate::told;
 pub(crate) const METADATA: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(169, 254, 169, 254), 32);
 const METADATA6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe), 128);
 
-/// What must exist, of the objects in scope. `index` is of the same picture; `loaded` are the networks whose
-/// servers know their hosts already.
+/// What must exist, of the objects in scope. `index` is of the same picture; `loaded` are the networks in
+/// scope whose servers know their hosts already; it is not looked at when everything is in scope.
 pub fn compile(
     desired: &Desired,
     config: &Config,

@@ -79,6 +79,16 @@ impl Dhcp {
         self.service.networks().into_iter().flat_map(|network| self.service.hosts(network)).collect()
     }
 
+    /// The networks in scope whose servers know their hosts. With everything in scope it is not asked for.
+    fn loaded(&self, scope: &Scope) -> BTreeSet<NetworkId> {
+        let Scope::Objects(objects) = scope else { return BTreeSet::new() };
+        let networks = objects.iter().filter_map(|object| match object {
+            ObjectRef::Network(id) => Some(*id),
+            _ => None,
+        });
+        networks.filter(|id| self.service.has(*id)).collect()
+    }
+
     fn remember_devices(&mut self, spec: &Spec) {
         if spec.everything {
             self.devices.clear();
@@ -116,7 +126,7 @@ impl Domain for Dhcp {
 
     fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
         self.index.update(desired);
-        let loaded = self.service.networks().into_iter().collect();
+        let loaded = self.loaded(scope);
         let spec = compile::compile(desired, &self.config, &self.index, &loaded, scope);
         self.remember_devices(&spec);
         spec

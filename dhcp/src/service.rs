@@ -29,6 +29,8 @@ struct Networks {
     /// Started with the first server that listens.
     thread: Option<ServerThread>,
     homes: OrdMap<PortId, NetworkId>,
+    /// The table of every running server: what a pass looks at must cost the same however many there are.
+    tables: OrdMap<NetworkId, Table>,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,16 @@ pub struct LeaseEntry {
     pub age_seconds: u64,
     /// Absent for a lease without end.
     pub remaining_seconds: Option<u64>,
+}
+
+impl Networks {
+    /// Takes up what a server knows now.
+    fn show(&mut self, network: NetworkId) {
+        match self.running.get(&network) {
+            Some(running) => self.tables.insert(network, running.server.table()),
+            None => self.tables.remove(&network),
+        };
+    }
 }
 
 impl Service {
@@ -116,7 +128,12 @@ impl Service {
 
     /// The tables of all servers that know their hosts.
     pub(crate) fn tables(&self) -> OrdMap<NetworkId, Table> {
-        self.lock().running.iter().map(|(id, running)| (*id, running.server.table())).collect()
+        self.lock().tables.clone()
+    }
+
+    /// Whether a network has a server, listening or not.
+    pub(crate) fn has(&self, network: NetworkId) -> bool {
+        self.lock().running.contains_key(&network)
     }
 
     pub(crate) fn homes(&self) -> OrdMap<PortId, NetworkId> {
@@ -138,6 +155,7 @@ impl Service {
             .entry(network)
             .or_insert_with(|| Running { server: Arc::new(Server::new(network)), listener: None });
         running.server.change(|table| table.set_subnets(times, subnets));
+        networks.show(network);
     }
 
     /// Adds or replaces hosts of a network that has a server.
@@ -150,6 +168,7 @@ impl Service {
             // Packets are answered between one host and the next.
             running.server.change(|table| table.set_host(host));
         }
+        networks.show(network);
     }
 
     pub(crate) fn drop_host(&self, network: NetworkId, port: PortId) {
@@ -160,6 +179,7 @@ impl Service {
         if let Some(running) = networks.running.get(&network) {
             running.server.change(|table| table.drop_host(port));
         }
+        networks.show(network);
     }
 
     /// Has a network's server listen on these sockets, and no longer on those before.
@@ -187,10 +207,44 @@ impl Service {
     pub(crate) fn stop(&self, network: NetworkId) {
         let mut networks = self.lock();
         let Some(running) = networks.running.remove(&network) else { return };
+        networks.show(network);
         for host in running.server.table().hosts() {
             if networks.homes.get(&host.port) == Some(&network) {
                 networks.homes.remove(&host.port);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(number: u8) -> Arc<Host> {
+        Arc::new(Host {
+            port: PortId(uuid::Uuid::from_u128(number.into())),
+            mac: Mac([2, 0, 0, 0, 0, number]),
+            addresses: vec![Ipv4Addr::new(10, 0, 0, number)],
+            name: None,
+            extra: None,
+        })
+    }
+
+    #[test]
+    fn what_servers_know_is_read_as_it_is_however_many_there_are() {
+        let service = Service::default();
+        let network = |number| NetworkId(uuid::Uuid::from_u128(number));
+        for number in 1..=3 {
+            service.configure(network(number), Times::default(), &[]);
+        }
+        service.set_hosts(network(2), vec![host(1), host(2)]);
+        service.drop_host(network(2), host(1).port);
+        service.stop(network(3));
+        let tables = service.tables();
+        assert_eq!(tables.keys().copied().collect::<Vec<_>>(), [network(1), network(2)]);
+        assert_eq!(tables[&network(2)].hosts().collect::<Vec<_>>(), [&host(2)]);
+        let server = service.server(network(2)).unwrap();
+        assert_eq!(server.table().hosts().collect::<Vec<_>>(), [&host(2)]);
+        assert!(tables.ptr_eq(&service.tables()), "tables are gathered anew although nothing changed");
     }
 }
