@@ -72,7 +72,7 @@ fn network(
         return None;
     }
     let services: Vec<&Port> = index.service_ports(id).map(|port| &**port).collect();
-    let own = services.iter().find(|port| port.owner == PortOwner::Dhcp && port.is_on(&config.host))?;
+    let own = own_port(config, id, &services)?;
     let device = device(config, network, own);
     let addresses = addresses(config, own, &subnets);
     let routes = routes(&device.name, &addresses, &subnets);
@@ -84,6 +84,15 @@ fn network(
         addresses,
         device,
     })
+}
+
+/// The DHCP port that is served here. One that a user made for a server of his own comes second to the one
+/// that the service has from the controller, which names it after its node and the network.
+fn own_port<'a>(config: &Config, network: NetworkId, services: &[&'a Port]) -> Option<&'a Port> {
+    let network = network.to_string();
+    let is_ours = |port: &Port| port.device.starts_with("dhcp") && port.device.ends_with(&network);
+    let here = services.iter().filter(|port| port.owner == PortOwner::Dhcp && port.is_on(&config.host));
+    here.min_by_key(|port| !is_ours(port)).copied()
 }
 
 fn device(config: &Config, network: &Network, port: &Port) -> Device {
@@ -168,4 +177,65 @@ fn host(desired: &Desired, port: &Port) -> Option<Arc<Host>> {
         extra: named::extra(&port.dhcp_options).map(Box::new),
     };
     (!host.addresses.is_empty()).then(|| Arc::new(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Binding, FixedIp, HostName, Mac, PortOwner, SubnetId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NETWORK: NetworkId = NetworkId(Uuid::from_u128(7));
+    const SUBNET: SubnetId = SubnetId(Uuid::from_u128(8));
+
+    fn dhcp_port(number: u8, device: &str) -> Port {
+        Port {
+            id: PortId(Uuid::from_u128(number.into())),
+            network: NETWORK,
+            name: String::new(),
+            mac: Mac([2, 0, 0, 0, 0, number]),
+            fixed_ips: vec![FixedIp { subnet: SUBNET, address: IpAddr::from([10, 0, 0, number]) }],
+            owner: PortOwner::Dhcp,
+            device: device.to_owned(),
+            admin_up: true,
+            port_security: false,
+            allowed_pairs: Vec::new(),
+            dhcp_options: Vec::new(),
+            host_name: None,
+            binding: Some(Binding { host: HostName::from("node1"), segment: None }),
+        }
+    }
+
+    #[test]
+    fn the_services_own_port_goes_before_a_users() {
+        let mut desired = Desired::default();
+        desired.set_network(Network {
+            id: NETWORK,
+            name: String::new(),
+            admin_up: true,
+            mtu: 1450,
+            external: false,
+            segments: Vec::new(),
+        });
+        desired.set_subnet(Subnet {
+            id: SUBNET,
+            network: NETWORK,
+            name: String::new(),
+            cidr: "10.0.0.0/24".parse().unwrap(),
+            gateway: None,
+            dhcp: true,
+            dns_servers: Vec::new(),
+            host_routes: Vec::new(),
+        });
+        let own = dhcp_port(9, &format!("dhcpe0130025-5ee5-5094-8d98-24d0a68981b3-{NETWORK}"));
+        desired.set_port(dhcp_port(3, "guest"));
+        desired.set_port(own.clone());
+        let mut index = Index::default();
+        index.update(&desired);
+        let config = Config::new(HostName::from("node1"));
+        let spec = compile(&desired, &config, &index, &BTreeSet::new(), &Scope::All);
+        let served = spec.networks[&NETWORK].as_ref().unwrap();
+        assert_eq!(served.device.mac, own.mac);
+    }
 }
