@@ -141,7 +141,6 @@ impl Server {
     /// Answers one packet, and keeps leases, counters and log.
     pub fn handle(&self, table: &Table, packet: &[u8], now: SystemTime) -> Option<Reply> {
         let (request, answer) = answer(table, |mac| self.lock_leases().held(mac, now), packet);
-        self.counters.count(Event::of(request.as_ref().map(|request| request.kind), &answer));
         match &request {
             Some(request) => {
                 self.log(request, &answer);
@@ -153,6 +152,8 @@ impl Server {
                 }
             }
         }
+        // Who sees the count sees what came of it too.
+        self.counters.count(Event::of(request.as_ref().map(|request| request.kind), &answer));
         match answer {
             Answer::Send(reply) => Some(reply),
             _ => None,

@@ -358,7 +358,7 @@ impl Guest {
         std::fs::read_to_string(format!("/run/log-{}", self.netns)).unwrap_or_default()
     }
 
-    /// ISC: takes a lease and ends.
+    /// ISC: takes a lease and ends. It writes its number when it has gone to the background.
     #[track_caller]
     pub(crate) fn dhclient(&self) -> String {
         let (hook, netns) = (self.hook(), &self.netns);
@@ -371,7 +371,9 @@ impl Guest {
         .expect("writable");
         self.sh(&format!(
             "dhclient -1 -v -cf /run/conf-{netns} -lf /run/leases-{netns} -pf /run/pid-{netns} \
-             -e LEASE={} -sf {hook} eth0; kill $(cat /run/pid-{netns})",
+             -e LEASE={} -sf {hook} eth0
+             timeout 10 sh -c 'until [ -s /run/pid-{netns} ]; do sleep 0.05; done'
+             kill $(cat /run/pid-{netns})",
             self.lease_file()
         ))
     }
