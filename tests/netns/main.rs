@@ -1,6 +1,7 @@
 //! One node, a real switch and a real kernel, seen from outside: what packets, clients and the usual
 //! tools find.
 
+mod comeback;
 mod dhcp;
 mod kept;
 mod router;
