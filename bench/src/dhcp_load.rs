@@ -194,6 +194,8 @@ impl Server {
                 ip
             }
         };
+        // Two of Kea need a place each.
+        command.env("KEA_PIDFILE_DIR", &folder).env("KEA_LOCKFILE_DIR", &folder);
         let mut child = command.args(words).stdout(Stdio::piped()).spawn()?;
         if kind == Kind::Ours {
             let mut line = String::new();
@@ -202,7 +204,7 @@ impl Server {
             ensure!(line == "ready\n", "our server is not ready: {line}");
         }
         let pid = Pid::from_raw(child.id().try_into()?);
-        let server = Self { child, pid };
+        let mut server = Self { child, pid };
         if kind != Kind::Ours {
             server.await_answers(number);
         }
@@ -210,10 +212,15 @@ impl Server {
     }
 
     /// Until an exchange is completed.
-    fn await_answers(&self, number: u32) {
-        wait::until(300, "the server answers", || match load(10, 1, 1, number) {
-            Ok(count) if count > 0 => Ok(()),
-            other => Err(format!("{other:?}")),
+    fn await_answers(&mut self, number: u32) {
+        wait::until(300, "the server answers", || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the server of network {number} has ended, {status}");
+            }
+            match load(10, 1, 1, number) {
+                Ok(count) if count > 0 => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
         });
     }
 }

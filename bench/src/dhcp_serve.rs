@@ -23,7 +23,7 @@ pub(crate) const FIRST: u32 = 0x0a01_0000;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// How many hosts each network has.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', num_args = 0..)]
     hosts: Vec<u32>,
     /// The file for the exchanges' four messages.
     #[arg(long)]
