@@ -12,7 +12,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use model::{
-    Desired, HostName, Mac, NetworkId, ObjectRef, Port, PortId, PortOwner, RemotePort, Scope, Segment,
+    Desired, HostName, Mac, NetworkId, ObjectRef, Port, PortId, PortOwner, RemotePort, Router, RouterId,
+    Scope, Segment,
 };
 
 /// See the head of this module.
@@ -63,6 +64,19 @@ impl Index {
     /// Every network that has ports on this node.
     pub fn networks(&self) -> impl Iterator<Item = NetworkId> {
         self.local.keys().copied()
+    }
+
+    /// The ports of a network that are on this node and belong to a service of this kind.
+    pub fn service_ports(&self, network: NetworkId, owner: &PortOwner) -> Vec<PortId> {
+        let ports = self.local.get(&network).into_iter().flat_map(BTreeMap::values).flatten();
+        let is_service =
+            |id: &&PortId| self.desired.ports().get(*id).is_some_and(|port| port.owner == *owner);
+        ports.filter(is_service).copied().collect()
+    }
+
+    /// The ports of a router, wherever they are.
+    pub fn router_ports(&self, router: RouterId) -> Vec<PortId> {
+        self.desired.routers().get(&router).map_or_else(Vec::new, |router| ports_of(router).collect())
     }
 
     pub fn uses(&self, network: NetworkId, segment: &Segment) -> bool {
@@ -210,19 +224,19 @@ impl Index {
             served.extend([before, after].into_iter().flatten().map(|subnet| subnet.network));
         });
         for network in served {
-            let ports = self.local.get(&network).into_iter().flat_map(BTreeMap::values).flatten();
-            let is_service =
-                |id: &&PortId| new.ports().get(*id).is_some_and(|port| port.owner == PortOwner::Dhcp);
-            touched.extend(ports.filter(is_service).map(|port| ObjectRef::Port(*port)));
+            touched.extend(self.service_ports(network, &PortOwner::Dhcp).into_iter().map(ObjectRef::Port));
         }
         for_each_change(old.routers(), new.routers(), |before, after| {
             for router in [before, after].into_iter().flatten() {
-                let gateway = router.gateway.iter().map(|gateway| &gateway.interface);
-                let interfaces = router.interfaces.iter().chain(gateway);
-                touched.extend(interfaces.map(|interface| ObjectRef::Port(interface.port)));
+                touched.extend(ports_of(router).map(ObjectRef::Port));
             }
         });
     }
+}
+
+fn ports_of(router: &Router) -> impl Iterator<Item = PortId> {
+    let gateway = router.gateway.iter().map(|gateway| &gateway.interface);
+    router.interfaces.iter().chain(gateway).map(|interface| interface.port)
 }
 
 /// The remote MACs of one network.

@@ -20,6 +20,7 @@
 mod apply;
 pub mod compile;
 pub mod config;
+mod devices;
 pub mod error;
 mod follow;
 pub mod index;
@@ -137,7 +138,9 @@ impl Domain for Switch {
     async fn observe(&mut self, scope: &Scope) -> Result<Actual, Error> {
         let rows = self.rows().await?;
         let flows = self.flows(&rows, *scope == Scope::All).await?;
-        let actual = Actual { rows, flows };
+        let bridge = &self.config.integration_bridge;
+        let gone = devices::gone(&rows, &self.memory.index, bridge, scope).await;
+        let actual = Actual { rows, flows, gone };
         self.memory.see(&actual, scope);
         self.seen = actual.clone();
         Ok(actual)

@@ -41,8 +41,10 @@ impl Memory {
     }
 
     /// Takes up what the switch remembers, from what was read for a pass over `scope`: local VLANs, and
-    /// the numbers of tunnel ports.
+    /// the numbers of tunnel ports. Ports whose device is gone are drawn in.
     pub fn see(&mut self, actual: &Actual, scope: &Scope) {
+        let gone = actual.gone.iter().map(|port| ObjectRef::Port(*port)).collect();
+        self.pending = union(Scope::Objects(gone), &self.pending);
         match scope {
             Scope::All => {
                 let known = actual.remembered_vlans(&self.node);

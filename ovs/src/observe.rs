@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::VlanTag;
+use model::{PortId, VlanTag};
 
 use crate::local_vlan::{FlowKey, Key};
 use crate::mirror::Mirror;
@@ -22,6 +22,8 @@ pub struct Actual {
     pub rows: Rows,
     /// By bridge. A bridge that is not in here may have any flows: nothing is known of it.
     pub flows: BTreeMap<String, Mirror>,
+    /// Ports of ours whose device is dead although the switch does not know it.
+    pub gone: BTreeSet<PortId>,
 }
 
 /// What the switch remembers of local VLANs.

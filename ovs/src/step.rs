@@ -81,6 +81,8 @@ pub struct InterfaceChange {
     /// Replaces all options.
     pub options: Option<Texts>,
     pub mtu: Option<u32>,
+    /// `ofport_request`
+    pub number: Option<u32>,
     /// `external_ids:attached-mac`
     pub mac: Option<Mac>,
 }
@@ -201,6 +203,9 @@ impl fmt::Display for InterfaceChange {
         }
         if let Some(mtu) = self.mtu {
             write!(f, " mtu_request={mtu}")?;
+        }
+        if let Some(number) = self.number {
+            write!(f, " ofport_request={number}")?;
         }
         if let Some(mac) = self.mac {
             write!(f, " external_ids:attached-mac={mac}")?;

@@ -140,6 +140,9 @@ fn set_interface(change: &InterfaceChange) -> Vec<Operation> {
     if let Some(mtu) = change.mtu {
         columns = columns.with("mtu_request", Some(mtu));
     }
+    if let Some(number) = change.number {
+        columns = columns.with("ofport_request", Some(number));
+    }
     let mac = change.mac.map(|mac| [("attached-mac".to_owned(), mac.to_string())].into());
     let mutations = mac.map_or_else(Vec::new, |mac| replace_keys("external_ids", &mac));
     write("Interface", &Condition::uuid(change.interface), columns, mutations)

@@ -177,6 +177,7 @@ fn join(row: &InterfaceRow, peer: &str) -> Step {
         kind: (row.kind != "patch").then(|| "patch".to_owned()),
         options: Some([("peer".to_owned(), peer.to_owned())].into()),
         mtu: None,
+        number: None,
         mac: None,
     })
 }

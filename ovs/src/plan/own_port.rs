@@ -1,6 +1,8 @@
 //! Ports that we make ourselves, for DHCP services and routers. The domain that owns the service takes
 //! the device from there.
 
+use std::collections::BTreeSet;
+
 use model::{ObjectRef, Stage, VlanTag};
 
 use super::Planner;
@@ -10,6 +12,9 @@ use crate::pipeline::registers::DEAD_VLAN;
 use crate::rows::{Plug, Texts};
 use crate::spec::{Owner, PortKind, PortSpec, PortState, Spec};
 use crate::step::{InterfaceChange, NewPort, Step};
+
+/// Higher numbers mean something to the switch.
+const LAST_NUMBER: u32 = 0xff00;
 
 /// The names of all devices that we make.
 pub(super) fn devices(spec: &Spec) -> impl Iterator<Item = &str> {
@@ -63,7 +68,9 @@ impl Planner<'_> {
         let same_port = plug.interface.port == Some(wanted.spec.id);
         let right =
             same_port && plug.interface.kind == wanted.kind && plug.bridge.name == self.want.node.integration;
-        if right {
+        if right && is_ours(plug.port) && self.have.gone.contains(&wanted.spec.id) {
+            self.make_again(wanted, plug);
+        } else if right {
             self.change_interface(wanted, plug);
             self.plug(wanted.spec, plug, flows);
         } else if is_ours(plug.port) && (same_port || !self.is_wanted_elsewhere(plug)) {
@@ -95,11 +102,27 @@ impl Planner<'_> {
             kind: None,
             options: None,
             mtu: wanted.mtu.filter(|mtu| row.mtu_request != Some(*mtu)),
+            number: None,
             mac: (row.mac != Some(mac.to_string())).then_some(mac),
         };
         if change.mtu.is_some() || change.mac.is_some() {
             self.plan.push(Stage::AddPorts, ObjectRef::Port(wanted.spec.id), Step::SetInterface(change));
         }
+    }
+
+    /// The device is dead and vswitchd does not know it. Another number makes it take the port away and add
+    /// it again; of a row that is replaced by one of the same name it would keep the port.
+    fn make_again(&mut self, wanted: &Wanted<'_>, plug: Plug<'_>) {
+        let have = self.have;
+        let names = have.rows.ports_of(&plug.bridge.name).map(|port| port.name.as_str());
+        let taken: BTreeSet<u32> = names.filter_map(|name| have.rows.number(name)).collect();
+        let change = InterfaceChange {
+            interface: plug.interface.uuid,
+            name: plug.interface.name.clone(),
+            number: (1..LAST_NUMBER).find(|number| !taken.contains(number)),
+            ..InterfaceChange::default()
+        };
+        self.plan.push(Stage::AddPorts, ObjectRef::Port(wanted.spec.id), Step::SetInterface(change));
     }
 
     /// On its VLAN from the start: a service of ours sends nothing that would have to be guarded.

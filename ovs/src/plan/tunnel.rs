@@ -60,6 +60,7 @@ impl Planner<'_> {
             kind: (row.kind != tunnel.interface_type).then(|| tunnel.interface_type.to_owned()),
             options: (row.options != options).then_some(options),
             mtu: None,
+            number: None,
             mac: None,
         };
         if change.kind.is_some() || change.options.is_some() {

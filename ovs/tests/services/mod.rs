@@ -85,6 +85,8 @@ fn follow(switch: &mut Simulated, before: &Desired, after: &Desired) {
     }
 }
 
+type Change<'a> = &'a dyn Fn(&mut Desired);
+
 #[test]
 fn a_port_goes_and_comes_with_its_service() {
     let up = in_service();
@@ -95,7 +97,7 @@ fn a_port_goes_and_comes_with_its_service() {
         let network = up.networks().get(&network_id(2)).unwrap();
         model::Network { admin_up, ..model::Network::clone(network) }
     };
-    let cases: [(&str, [bool; 2], &dyn Fn(&mut Desired)); 6] = [
+    let cases: [(&str, [bool; 2], Change<'_>); 6] = [
         ("the router is down", [true, false], &|want| want.set_router(router(HOST, false, true))),
         ("the router is elsewhere", [true, false], &|want| want.set_router(router("there", true, true))),
         ("the router is gone", [true, false], &|want| want.drop_router(ROUTER)),

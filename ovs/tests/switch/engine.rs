@@ -47,7 +47,7 @@ impl Engine {
         self.mark(Scope::All);
     }
 
-    fn mark(&mut self, scope: Scope) {
+    pub(crate) fn mark(&mut self, scope: Scope) {
         self.dirty = Some(match (self.dirty.take(), scope) {
             (Some(Scope::Objects(mut old)), Scope::Objects(new)) => {
                 old.extend(new);

@@ -14,6 +14,22 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start() -> Self {
+        let mut node = Self::start_without_vswitchd();
+        node.start_vswitchd();
+        node
+    }
+
+    /// With the switch in the network namespace of the test, as it is with the agent: one per process.
+    #[allow(dead_code)] // not every test binary has room for one
+    pub(crate) fn start_in_this_namespace() -> Self {
+        let mut node = Self::start_without_vswitchd();
+        let remote = format!("unix:{}", node.path("db.sock"));
+        let arguments = [&remote, "--no-chdir", "--disable-system"];
+        node.vswitchd = Some(node.command("ovs-vswitchd").args(arguments).spawn().expect("ovs-vswitchd"));
+        node
+    }
+
+    fn start_without_vswitchd() -> Self {
         static LAST: AtomicUsize = AtomicUsize::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("switch-{}-{number}", std::process::id()));
@@ -23,7 +39,6 @@ impl Node {
         node.run("ovsdb-tool", &["create", &node.path("conf.db"), schema]);
         node.start_database();
         node.run("ovs-vsctl", &["--no-wait", "init"]);
-        node.start_vswitchd();
         node
     }
 
