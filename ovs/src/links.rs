@@ -214,7 +214,7 @@ fn follow(mirror: &mut Mirror, bundle: &Bundle) {
     for change in bundle.changes() {
         match change {
             FlowMod::Add(flow) => mirror.add(flow.clone()),
-            FlowMod::Remove(key) => mirror.delete(key),
+            FlowMod::Remove(key) | FlowMod::RemoveWithCookie(key, _) => mirror.delete(key),
             // Never sent: a flow is added whole, and only learnt ones would be removed by a filter.
             FlowMod::Modify(_) | FlowMod::RemoveAll(_) => {}
         }

@@ -52,7 +52,9 @@ pub(super) async fn apply(bridge: &str, steps: Vec<Planned<Step>>, hands: Hands<
 fn change(planned: Planned<Step>) -> Option<(ObjectRef, FlowMod)> {
     match planned.step {
         Step::AddFlow { flow, .. } => Some((planned.object, FlowMod::Add(flow))),
-        Step::DeleteFlow { flow, .. } => Some((planned.object, FlowMod::Remove(flow.key()))),
+        Step::DeleteFlow { flow, .. } => {
+            Some((planned.object, FlowMod::RemoveWithCookie(flow.key(), flow.cookie)))
+        }
         _ => None,
     }
 }

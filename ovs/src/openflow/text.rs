@@ -48,6 +48,7 @@ impl Display for FlowMod {
             Self::Add(flow) => write!(out, "add {flow}"),
             Self::Modify(flow) => write!(out, "modify {flow}"),
             Self::Remove(key) => write!(out, "delete {key}"),
+            Self::RemoveWithCookie(key, cookie) => write!(out, "delete cookie={cookie:#x}/-1, {key}"),
             Self::RemoveAll(filter) => write!(out, "delete all {filter}"),
         }
     }

@@ -169,6 +169,20 @@ async fn what_is_foreign_stays() {
 }
 
 #[tokio::test]
+async fn a_foreign_flow_in_the_place_of_ours_is_not_deleted() {
+    let (node, mut engine) = one_port().await;
+    plug(&node, 1);
+    engine.until_done().await;
+    let guard = flows_of(&node, &tap(1)).into_iter().find(|flow| flow.contains("priority=9,")).unwrap();
+    let key = guard.split_once(" actions=").unwrap().0.replace(", ", ",");
+    node.ofctl("add-flow", "br-int", &[&format!("cookie=0x1234,{key},actions=drop")]);
+    engine.want(|desired| desired.drop_port(port_id(1)));
+    engine.until("it is cut off", |_| node.get("Port", &tap(1), "tag") == "4095").await;
+    let left = flows_of(&node, &tap(1));
+    assert!(left.iter().any(|flow| flow.contains("priority=9,")), "{left:#?}");
+}
+
+#[tokio::test]
 async fn a_stale_flow_of_ours_goes_whatever_its_table() {
     let (node, mut engine) = one_port().await;
     node.ofctl("add-flow", "br-int", &["cookie=0xba05000000000001,table=94,priority=7,udp,actions=drop"]);

@@ -32,6 +32,8 @@ pub enum FlowMod {
     Modify(Flow),
     /// Takes one flow away.
     Remove(FlowKey),
+    /// Takes one flow away if it has this cookie, so that another's flow of the same key stays.
+    RemoveWithCookie(FlowKey, u64),
     /// Takes away every flow that a filter selects.
     RemoveAll(FlowFilter),
 }
@@ -95,16 +97,8 @@ impl<'a> Parts<'a> {
         match change {
             FlowMod::Add(flow) => Self::of_flow(ADD, flow),
             FlowMod::Modify(flow) => Self::of_flow(MODIFY_STRICT, flow),
-            FlowMod::Remove(key) => Self {
-                command: DELETE_STRICT,
-                table: key.table,
-                priority: key.priority,
-                cookie: 0,
-                cookie_mask: 0,
-                timeouts: (0, 0),
-                matches: &key.matches,
-                actions: &[],
-            },
+            FlowMod::Remove(key) => Self::removal(key, 0, 0),
+            FlowMod::RemoveWithCookie(key, cookie) => Self::removal(key, *cookie, u64::MAX),
             FlowMod::RemoveAll(filter) => Self {
                 command: DELETE,
                 table: filter.table_number(),
@@ -115,6 +109,19 @@ impl<'a> Parts<'a> {
                 matches: &filter.matches,
                 actions: &[],
             },
+        }
+    }
+
+    fn removal(key: &'a FlowKey, cookie: u64, cookie_mask: u64) -> Self {
+        Self {
+            command: DELETE_STRICT,
+            table: key.table,
+            priority: key.priority,
+            cookie,
+            cookie_mask,
+            timeouts: (0, 0),
+            matches: &key.matches,
+            actions: &[],
         }
     }
 
@@ -170,6 +177,7 @@ pub(super) fn read_flow_mod(mut rest: &[u8]) -> Result<Option<FlowMod>, DecodeEr
     Ok(match command {
         ADD => Some(FlowMod::Add(flow)),
         MODIFY_STRICT => Some(FlowMod::Modify(flow)),
+        DELETE_STRICT if cookie_mask == u64::MAX => Some(FlowMod::RemoveWithCookie(flow.key(), cookie)),
         DELETE_STRICT => Some(FlowMod::Remove(flow.key())),
         DELETE => Some(FlowMod::RemoveAll(FlowFilter::new(table, cookie, cookie_mask, flow.matches))),
         _ => None,

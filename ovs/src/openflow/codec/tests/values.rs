@@ -14,6 +14,7 @@ pub(super) fn flow_mod() -> impl Strategy<Value = FlowMod> {
         4 => flow().prop_map(FlowMod::Add),
         1 => flow().prop_map(FlowMod::Modify),
         1 => flow().prop_map(|flow| FlowMod::Remove(flow.key())),
+        1 => flow().prop_map(|flow| FlowMod::RemoveWithCookie(flow.key(), flow.cookie)),
         1 => flow_filter().prop_map(FlowMod::RemoveAll),
     ]
 }
