@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("host", &["model"]),
-    ("ovs", &["model"]),
+    ("ovs", &["model", "host"]),
     ("dhcp", &["model", "host"]),
     ("router", &["model", "host"]),
     ("controller", &["model"]),

@@ -219,6 +219,12 @@ fn again(error: &io::Error) -> io::Error {
     }
 }
 
+/// Whether the namespace of the calling thread has a device of this name. One system call, for asking
+/// after a few among many.
+pub fn has_device(name: &str) -> bool {
+    nix::net::if_::if_nametoindex(name).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,6 @@
 //! for unless vswitchd works in this process's namespace, which its integration bridge's device shows.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use host::Namespace;
 use model::{ObjectRef, PortId, PortOwner, Scope, names};
@@ -78,15 +77,13 @@ async fn missing(mut away: Away, spaces: impl Iterator<Item = String>) -> BTreeS
             Err(error) if error.is_absence() => continue,
             Err(_) => return BTreeSet::new(),
         };
-        let list = || std::fs::read_to_string("/proc/thread-self/net/dev");
-        let Ok(Ok(list)) = space.run(list).await else { return BTreeSet::new() };
-        let devices: BTreeSet<&str> =
-            list.lines().filter_map(|line| line.split_once(':')).map(|(device, _)| device.trim()).collect();
-        away.retain(|(_, device)| !devices.contains(device.as_str()));
+        let rest = move || away.into_iter().filter(|(_, device)| !host::netns::has_device(device)).collect();
+        let Ok(rest) = space.run(rest).await else { return BTreeSet::new() };
+        away = rest;
     }
     away.into_iter().map(|(port, _)| port).collect()
 }
 
 fn is_in_root(device: &str) -> bool {
-    Path::new("/sys/class/net").join(device).exists()
+    host::netns::has_device(device)
 }
