@@ -12,8 +12,9 @@ use crate::{Namespace, NamespaceState, Netlink, Result, netns};
 
 /// What a kept handle costs: the namespace itself, a socket for links and routes, one for netfilter.
 const DESCRIPTORS_EACH: usize = 3;
-/// More than this many namespaces are not expected on a node.
-const ENOUGH: usize = 4096;
+/// Each handle has buffers of about 70 KiB for each of its two sockets. To open one again costs a thread for
+/// a moment, a tenth of a millisecond; a look at everything does so for every namespace, and is rare.
+const ENOUGH: usize = 32;
 
 /// Gives netlink handles. Clones share what is kept open.
 #[derive(Clone, Debug)]
