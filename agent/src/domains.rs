@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 use model::{Desired, Domain, ObjectRef, Outcome, Plan, Report, Retry, Scope, Stage};
 use tracing::{debug, warn};
 
+/// A pass that did something with so many objects leaves much memory that is not in use any more.
+const MANY: usize = 64;
+
 /// The parts of a node.
 #[derive(Debug)]
 pub(crate) struct Domains {
@@ -20,9 +23,12 @@ pub(crate) struct Domains {
 impl Domains {
     /// Looks at what is in scope and brings it to what is wanted.
     pub(crate) async fn pass(&mut self, desired: &Desired, scope: &Scope) -> Seen {
-        let mut switch = prepare(&mut self.switch, desired, scope).await;
-        let mut dhcp = prepare(&mut self.dhcp, desired, scope).await;
-        let mut routers = prepare(&mut self.routers, desired, scope).await;
+        // Together, because each waits for the kernel or for the switch most of the time.
+        let (mut switch, mut dhcp, mut routers) = tokio::join!(
+            prepare(&mut self.switch, desired, scope),
+            prepare(&mut self.dhcp, desired, scope),
+            prepare(&mut self.routers, desired, scope),
+        );
         for stage in Stage::ALL {
             tokio::join!(
                 run(&mut self.switch, &mut switch, stage),
@@ -30,7 +36,9 @@ impl Domains {
                 run(&mut self.routers, &mut routers, stage),
             );
         }
-        Seen::together([switch.seen, dhcp.seen, routers.seen])
+        let seen = Seen::together([switch.seen, dhcp.seen, routers.seen]);
+        give_back_memory(scope, &seen);
+        seen
     }
 
     /// What a pass would do, as commands, in the order of the stages. Changes nothing.
@@ -43,7 +51,9 @@ impl Domains {
         commands(&dhcp.plan, &mut steps);
         commands(&routers.plan, &mut steps);
         steps.sort_by_key(|command| command.stage);
-        Rehearsal { steps, report: Seen::together([switch.seen, dhcp.seen, routers.seen]).report }
+        let seen = Seen::together([switch.seen, dhcp.seen, routers.seen]);
+        give_back_memory(scope, &seen);
+        Rehearsal { steps, report: seen.report }
     }
 
     /// The objects that a device of the root namespace belongs to: its port, and what lives on it.
@@ -54,6 +64,13 @@ impl Domains {
             self.routers.owner_of_device(name),
         ];
         owners.into_iter().flatten()
+    }
+}
+
+/// What was read and thought for many objects is not needed any more.
+fn give_back_memory(scope: &Scope, seen: &Seen) {
+    if *scope == Scope::All || seen.report.0.len() >= MANY {
+        host::memory::give_back();
     }
 }
 

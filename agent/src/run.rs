@@ -33,13 +33,15 @@ pub(crate) async fn run(files: &ConfigFiles) -> anyhow::Result<()> {
     signal::watch(events.clone(), move || reload(&files, &level)).context("cannot listen to signals")?;
     raise_file_limit();
     let handles = Handles::open().await.context("cannot talk to the kernel")?;
+    // Before the first look, so that nothing is missed between the two.
+    let monitor = Monitor::open(&handles).await;
     let (local, desired, controller) = open(&node)?;
     let domains = domains(&node, &events, &handles)?;
     let (reports, reported) = mpsc::unbounded_channel();
     let engine = Engine::new(domains, node.host.clone(), node.audit_every, desired, inbox, reports);
 
     serve(&node.api, controller.merge(api::routes(events.clone()))).await?;
-    tokio::spawn(watch_host(handles, events));
+    tokio::spawn(watch_host(handles, monitor, events));
     tokio::spawn(pass_on_reports(local, reported));
     engine.run(ready()).await;
     // The socket is left: the next agent takes its place, and removing it could hit that one's.
@@ -138,18 +140,26 @@ fn unix_listener(path: &Path) -> std::io::Result<UnixListener> {
 
 /// Tells the engine of devices and namespaces. When the kernel's messages end they are asked for again,
 /// and everything is looked at because of what was missed.
-async fn watch_host(handles: Handles, events: mpsc::UnboundedSender<Event>) {
+async fn watch_host(
+    handles: Handles,
+    mut monitor: host::Result<Monitor>,
+    events: mpsc::UnboundedSender<Event>,
+) {
     const PAUSE: Duration = Duration::from_secs(1);
-    while let Err(error) = try_watch_host(&handles, &events).await {
+    while let Err(error) = pass_on_changes(monitor, &handles, &events).await {
         warn!(%error, "changes of the kernel are not heard of; trying again");
         tokio::time::sleep(PAUSE).await;
+        monitor = Monitor::open(&handles).await;
+        let _ = events.send(Event::Overflow);
     }
 }
 
-async fn try_watch_host(handles: &Handles, events: &mpsc::UnboundedSender<Event>) -> host::Result<()> {
-    let mut monitor = Monitor::open(handles).await?;
-    // What came before the monitor was open is found by looking.
-    let _ = events.send(Event::Overflow);
+async fn pass_on_changes(
+    monitor: host::Result<Monitor>,
+    handles: &Handles,
+    events: &mpsc::UnboundedSender<Event>,
+) -> host::Result<()> {
+    let mut monitor = monitor?;
     loop {
         let event = match monitor.next().await? {
             HostEvent::Link { name, .. } => Event::Device(name),

@@ -24,6 +24,7 @@ pub mod conntrack;
 mod error;
 pub mod ethtool;
 mod handles;
+pub mod memory;
 pub mod monitor;
 pub mod netlink;
 pub mod netns;
