@@ -129,9 +129,9 @@ impl ByHand {
         let begin = Instant::now();
         let mut bundle = Bundle::new();
         if self.dead {
-            bundle.add(flow)
+            bundle.add(flow);
         } else {
-            bundle.remove(flow.key())
+            bundle.remove(flow.key());
         }
         self.bridge.commit(&bundle).await?;
         let row = Columns::new().with("tag", Some(tag));

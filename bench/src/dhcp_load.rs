@@ -122,7 +122,7 @@ fn rows(targets: &[Target]) -> Vec<Row> {
         rows.extend(beside(&row, Kind::Kea));
     }
     let mut ours = of(Kind::Ours);
-    if let (Some(few), Some(many)) = (ours.next(), ours.last()) {
+    if let (Some(few), Some(many)) = (ours.next(), ours.next_back()) {
         rows.push(
             Row::new(format!("dhcp: the same with {} hosts", many.hosts), "ms", many.cost())
                 .beside(format!("with {} hosts", few.hosts), few.cost())
@@ -239,8 +239,8 @@ pub(crate) fn load(rate: u32, seconds: u32, hosts: u32, number: u32) -> anyhow::
         clients(number),
         dhcp_serve::mac(0)
     ))?;
-    let acknowledged = report.lines().skip_while(|line| !line.contains("REQUEST-ACK"));
-    let received = acknowledged.skip_while(|line| !line.starts_with("received packets:")).next();
+    let mut acknowledged = report.lines().skip_while(|line| !line.contains("REQUEST-ACK"));
+    let received = acknowledged.find(|line| line.starts_with("received packets:"));
     let count = received.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse().ok());
     count.with_context(|| format!("perfdhcp reports no exchanges:\n{report}"))
 }

@@ -96,9 +96,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     let rows = measure(&cli).await?;
     if cli.json {
-        table::print_json(&rows)?
+        table::print_json(&rows)?;
     } else {
-        table::print(&rows)
+        table::print(&rows);
     }
     let missed = rows.iter().any(|row| row.is_within() == Some(false));
     Ok(if cli.check && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

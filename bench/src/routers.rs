@@ -134,7 +134,7 @@ fn write_script(node: &Node, rules: &BTreeMap<String, String>) -> anyhow::Result
         match words.as_slice() {
             ["ip", "netns", "add", ..] | ["ip", "link", ..] => root += &format!("{}\n", words[1..].join(" ")),
             ["ip", "-n", name, rest @ ..] => {
-                inside.entry(name).or_default().0 += &format!("{}\n", rest.join(" "))
+                inside.entry(name).or_default().0 += &format!("{}\n", rest.join(" "));
             }
             ["ip", "netns", "exec", name, "sysctl", "-w", key] => {
                 inside.entry(name).or_default().1 += &format!(" {key}");
