@@ -4,6 +4,7 @@
 //! A file that is no mounted namespace (left by a crash between making and mounting it) is not listed;
 //! [`create`] repairs it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -223,6 +224,12 @@ fn again(error: &io::Error) -> io::Error {
 /// after a few among many.
 pub fn has_device(name: &str) -> bool {
     nix::net::if_::if_nametoindex(name).is_ok()
+}
+
+/// The names of all devices of the namespace of the calling thread.
+pub fn devices() -> io::Result<BTreeSet<String>> {
+    let interfaces = nix::net::if_::if_nameindex()?;
+    Ok(interfaces.iter().map(|interface| interface.name().to_string_lossy().into_owned()).collect())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt as _, stream};
 use host::Namespace;
 use model::{ObjectRef, PortId, PortOwner, Scope, names};
 
@@ -51,6 +52,9 @@ pub(crate) async fn gone(rows: &Rows, index: &Index, bridge: &str, scope: &Scope
     }
 }
 
+/// Namespaces that are visited at a time.
+const AT_ONCE: usize = 8;
+
 type Away = Vec<(PortId, String)>;
 
 /// Those of the ports whose device should be somewhere and is not in the root namespace.
@@ -69,17 +73,23 @@ fn away(rows: &Rows, bridge: &str, ports: impl Iterator<Item = PortId>) -> Away 
     away
 }
 
-/// Those that are in none of the namespaces.
+/// Those that are in none of the namespaces. Each namespace is visited once, whatever the number of ports.
 async fn missing(mut away: Away, spaces: impl Iterator<Item = String>) -> BTreeSet<PortId> {
-    for name in spaces {
-        let space = match Namespace::open(&name) {
-            Ok(space) => space,
-            Err(error) if error.is_absence() => continue,
-            Err(_) => return BTreeSet::new(),
+    let visits = stream::iter(spaces).map(|name| async move {
+        let listed = match Namespace::open(&name) {
+            Ok(space) => space.run(host::netns::devices).await,
+            Err(error) => Err(error),
         };
-        let rest = move || away.into_iter().filter(|(_, device)| !host::netns::has_device(device)).collect();
-        let Ok(rest) = space.run(rest).await else { return BTreeSet::new() };
-        away = rest;
+        match listed {
+            Ok(Ok(devices)) => Some(devices),
+            Err(error) if error.is_absence() => Some(BTreeSet::new()),
+            Ok(Err(_)) | Err(_) => None,
+        }
+    });
+    let mut visits = visits.buffer_unordered(AT_ONCE);
+    while let Some(devices) = visits.next().await {
+        let Some(devices) = devices else { return BTreeSet::new() };
+        away.retain(|(_, device)| !devices.contains(device));
     }
     away.into_iter().map(|(port, _)| port).collect()
 }
