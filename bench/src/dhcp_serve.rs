@@ -44,6 +44,8 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let report = pass(&mut dhcp, &desired, &Scope::All).await?;
     let failed: Vec<_> = report.0.iter().filter(|(_, outcome)| **outcome != Outcome::Done).collect();
     ensure!(failed.is_empty(), "not served: {failed:?}");
+    // As the agent does after a look at everything.
+    host::memory::give_back();
     println!("ready");
     std::future::pending().await
 }
