@@ -21,8 +21,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_millis(5);
-/// How long answers may be on their way when the sending has ended.
-const GRACE: Duration = Duration::from_millis(700);
+/// How long answers may be on their way when the sending has ended: longer than a busy machine stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// Room for what is sent at once after the machine stopped for seconds. With the usual 200 KiB the sockets
+/// of the meter would lose datagrams, and the network be blamed.
+const BUFFER: usize = 16 << 20;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,12 +38,19 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+fn roomy(socket: UdpSocket) -> UdpSocket {
+    use nix::sys::socket::{setsockopt, sockopt};
+    // Without the right to it the usual room has to do.
+    let _ = setsockopt(&socket, sockopt::RcvBufForce, &BUFFER);
+    socket
+}
+
 fn await_end_of_input() {
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
 }
 
 fn serve(port: u16) -> anyhow::Result<()> {
-    let datagrams = UdpSocket::bind(("0.0.0.0", port)).context("bind UDP")?;
+    let datagrams = roomy(UdpSocket::bind(("0.0.0.0", port)).context("bind UDP")?);
     let listener = TcpListener::bind(("0.0.0.0", port)).context("bind TCP")?;
     thread::spawn(move || {
         let mut buffer = [0; 2048];
@@ -98,13 +108,15 @@ impl Gap {
 fn run(host: &str, port: u16, file: &str) -> anyhow::Result<()> {
     let stream = connect(host, port)?;
     stream.set_nodelay(true)?;
-    let datagrams = UdpSocket::bind("0.0.0.0:0")?;
+    let datagrams = roomy(UdpSocket::bind("0.0.0.0:0")?);
     datagrams.connect((host, port))?;
     let ending = Arc::new(AtomicBool::new(false));
     let got = Arc::new(AtomicU64::new(0));
+    let numbered = Arc::new(AtomicU64::new(0));
     let answers = thread::spawn({
-        let (datagrams, ending, got) = (datagrams.try_clone()?, Arc::clone(&ending), Arc::clone(&got));
-        move || count_answers(&datagrams, &ending, &got)
+        let (datagrams, ending) = (datagrams.try_clone()?, Arc::clone(&ending));
+        let (got, numbered) = (Arc::clone(&got), Arc::clone(&numbered));
+        move || count_answers(&datagrams, &ending, &got, &numbered)
     });
     let tcp = thread::spawn({
         let (stream, ending) = (stream.try_clone()?, Arc::clone(&ending));
@@ -119,7 +131,9 @@ fn run(host: &str, port: u16, file: &str) -> anyhow::Result<()> {
     stopped.store(true, Ordering::Relaxed);
     let sent = sender.join().unwrap_or_default();
     let last_sent = Instant::now();
-    thread::sleep(GRACE);
+    while numbered.load(Ordering::Relaxed) < sent && last_sent.elapsed() < GRACE {
+        thread::sleep(INTERVAL);
+    }
     ending.store(true, Ordering::Relaxed);
     let (seen, mut gap) = answers.join().unwrap_or_else(|_| (0, Gap::new()));
     // Silence that lasts to the end is a gap too.
@@ -156,7 +170,12 @@ fn send(datagrams: &UdpSocket, stopped: &AtomicBool, got: &AtomicU64, file: &str
 }
 
 /// How many different numbers came back.
-fn count_answers(datagrams: &UdpSocket, ending: &AtomicBool, got: &AtomicU64) -> (u64, Gap) {
+fn count_answers(
+    datagrams: &UdpSocket,
+    ending: &AtomicBool,
+    got: &AtomicU64,
+    numbered: &AtomicU64,
+) -> (u64, Gap) {
     let _ = datagrams.set_read_timeout(Some(Duration::from_millis(50)));
     let mut seen = std::collections::BTreeSet::new();
     let mut gap = Gap::new();
@@ -172,6 +191,7 @@ fn count_answers(datagrams: &UdpSocket, ending: &AtomicBool, got: &AtomicU64) ->
                 gap = Gap::new();
             }
             gap.event();
+            numbered.fetch_add(1, Ordering::Relaxed);
         }
     }
     (seen.len() as u64, gap)
