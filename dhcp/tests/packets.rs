@@ -2,7 +2,7 @@
 //!
 //! `table.yaml` stands in the folder, or one above for all cases that have none. `request.txt` has one or
 //! more requests with an empty line between them; `reply.txt` has the answers. To write the answers anew:
-//! `BLESS=1 cargo test -p dhcp --test packets`, and then read the difference.
+//! `UPDATE_GOLDEN=1 cargo test -p dhcp --test packets`, and then read the difference.
 
 mod packet;
 
@@ -36,7 +36,7 @@ fn every_request_has_its_answer() {
             .collect();
         let said = said.join("\n");
         let golden = case.join("reply.txt");
-        if std::env::var_os("BLESS").is_some() {
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::write(&golden, &said).unwrap();
         } else if fs::read_to_string(&golden).unwrap_or_default() != said {
             wrong.push(format!("{name}:\n{said}"));

@@ -1,5 +1,5 @@
 //! Runs every folder of `cases`: `case.yaml` says what is wanted and what there is, `plan.txt` which steps
-//! lead there, `flows.txt` which flows there are then. `BLESS=1` writes the two. A new case needs no Rust.
+//! lead there, `flows.txt` which flows there are then. `UPDATE_GOLDEN=1` writes the two. A new case needs no Rust.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test ends where it goes wrong
 
@@ -288,12 +288,12 @@ fn every_case_is_as_its_files_say() {
         assert_eq!(case.config.check(), Ok(()), "{}", path.display());
         let (plan, flows) = run(&case);
         for (name, text) in [("plan.txt", plan), ("flows.txt", flows)] {
-            if std::env::var_os("BLESS").is_some() {
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
                 std::fs::write(path.join(name), &text).unwrap();
             } else if std::fs::read_to_string(path.join(name)).unwrap_or_default() != text {
                 wrong.push(format!("{} is now:\n{text}", path.join(name).display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "BLESS=1 rewrites these:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 rewrites these:\n{}", wrong.join("\n"));
 }

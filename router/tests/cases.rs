@@ -5,7 +5,7 @@
 //! * `before.yaml` (optional): the router as it was; the plan then leads from that one to this one;
 //! * `spec.txt`, `ruleset.nft`, `plan.txt`: what comes out.
 //!
-//! `REWRITE=1 cargo test -p router --test cases` writes the last three anew.
+//! `UPDATE_GOLDEN=1 cargo test -p router --test cases` writes the last three anew.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
@@ -91,7 +91,7 @@ fn describe(out: &mut String, device: &str, interface: &InterfaceSpec) {
 }
 
 fn check(path: &Path, got: &str, wrong: &mut Vec<String>) {
-    if std::env::var_os("REWRITE").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(path, got).unwrap();
         return;
     }

@@ -10,12 +10,12 @@ mod ports;
 mod trouble;
 mod will;
 
-/// Compares with a golden file; `BLESS=1` writes it.
+/// Compares with a golden file; `UPDATE_GOLDEN=1` writes it.
 fn golden(name: &str, text: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/switch/golden").join(name);
-    if std::env::var_os("BLESS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, text).expect("write the golden file");
     }
     let wanted = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(wanted == text, "{} differs (BLESS=1 rewrites it); it is now:\n{text}", path.display());
+    assert!(wanted == text, "{} differs (UPDATE_GOLDEN=1 rewrites it); it is now:\n{text}", path.display());
 }
