@@ -3,7 +3,7 @@
 //! perfdhcp plays many clients behind a relay, over a veth pair; the server answers in the network's
 //! namespace, logs every exchange to a file, and knows every client as a host. Measured is the processor
 //! time of the server's process, in the kernel and outside, over the exchanges that were completed: this is
-//! independent of how busy the machine is otherwise. The rate is one that each server can do. The peers get
+//! nearly independent of how busy the machine is otherwise. The rate is one that each server can do. The peers get
 //! fewer hosts than we do unless everything is asked for: dnsmasq takes a minute to load 60,000.
 
 use std::io::{BufRead as _, BufReader};
@@ -39,6 +39,19 @@ pub(crate) enum Kind {
     Ours,
     Dnsmasq,
     Kea,
+    /// See `dhcp_floor`.
+    Floor,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Dnsmasq => "dnsmasq",
+            Self::Kea => "Kea",
+            Self::Floor => "floor: receive, log, send, nothing else",
+        }
+    }
 }
 
 /// One network of one server.
@@ -66,15 +79,15 @@ fn costs(sizes: &[u32], peers: &[u32], effort: Effort) -> anyhow::Result<Vec<Row
     let ours = Server::start(Kind::Ours, 1, sizes)?;
     targets.extend((1..).zip(sizes).map(|(number, hosts)| target(Kind::Ours, number, *hosts, ours.pid)));
     servers.push(ours);
-    for hosts in peers {
-        for kind in [Kind::Dnsmasq, Kind::Kea] {
-            eprintln!("  {kind:?} with {hosts} hosts");
-            let number = u32::try_from(targets.len())? + 1;
-            wire(kind, number)?;
-            let server = Server::start(kind, number, &[*hosts])?;
-            targets.push(target(kind, number, *hosts, server.pid));
-            servers.push(server);
-        }
+    let floor = (Kind::Floor, FEW);
+    let peers = peers.iter().flat_map(|hosts| [(Kind::Dnsmasq, *hosts), (Kind::Kea, *hosts)]);
+    for (kind, hosts) in peers.chain([floor]) {
+        eprintln!("  {kind:?} with {hosts} hosts");
+        let number = u32::try_from(targets.len())? + 1;
+        wire(kind, number)?;
+        let server = Server::start(kind, number, &[hosts])?;
+        targets.push(target(kind, number, hosts, server.pid));
+        servers.push(server);
     }
     // The first exchanges find memory that was never used.
     targets.iter().try_for_each(|target| load(target.rate(), 1, target.hosts, target.number).map(|_| ()))?;
@@ -116,10 +129,11 @@ fn rows(targets: &[Target]) -> Vec<Row> {
         let row = Row::new(&name, "ms", ours.cost());
         let beside = |row: &Row, kind: Kind| {
             let peer = of(kind).find(|peer| peer.hosts == ours.hosts);
-            peer.map(|peer| row.clone().beside(format!("{kind:?}"), peer.cost()))
+            peer.map(|peer| row.clone().beside(kind.name(), peer.cost()))
         };
         rows.push(beside(&row, Kind::Dnsmasq).unwrap_or_else(|| row.clone()).at_most(LIMIT));
         rows.extend(beside(&row, Kind::Kea));
+        rows.extend(beside(&row, Kind::Floor));
     }
     let mut ours = of(Kind::Ours);
     if let (Some(few), Some(many)) = (ours.next(), ours.next_back()) {
@@ -182,6 +196,9 @@ impl Server {
             ),
             Kind::Dnsmasq => dhcp_peers::dnsmasq(&folder, &device, most)?,
             Kind::Kea => dhcp_peers::kea(&folder, &device, most)?,
+            Kind::Floor => {
+                format!("{} dhcp-floor {}/log", std::env::current_exe()?.display(), folder.display())
+            }
         };
         let mut words = command.split_whitespace();
         let program = words.next().unwrap_or_default();

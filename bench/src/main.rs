@@ -10,6 +10,7 @@
 mod agent;
 mod change;
 mod clock;
+mod dhcp_floor;
 mod dhcp_host_change;
 mod dhcp_load;
 mod dhcp_memory;
@@ -77,6 +78,9 @@ enum Part {
     /// The DHCP server alone, for load.
     #[command(hide = true)]
     ServeDhcp(dhcp_serve::Options),
+    /// Answers without thinking.
+    #[command(hide = true)]
+    DhcpFloor { log: PathBuf },
     /// Reads what an agent has to read at its start, and nothing else.
     #[command(hide = true)]
     ReadState { host: String, store: PathBuf },
@@ -89,6 +93,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     match &cli.part {
         Some(Part::ServeDhcp(options)) => return dhcp_serve::run(options).await.map(|()| ExitCode::SUCCESS),
+        Some(Part::DhcpFloor { log }) => return dhcp_floor::run(log).map(|()| ExitCode::SUCCESS),
         Some(Part::ReadState { host, store }) => {
             return read_state::run(host, store).await.map(|()| ExitCode::SUCCESS);
         }
