@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tests::{Node, wait};
@@ -50,10 +50,10 @@ pub(crate) fn start(node: &Node, command: &str) -> anyhow::Result<Started> {
 }
 
 impl Started {
-    /// Waits for the end.
-    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
-        let status = self.child.wait()?;
-        ensure!(status.success(), "ended with {status}");
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        nix::sys::signal::kill(self.pid, nix::sys::signal::Signal::SIGTERM)?;
+        self.child.wait()?;
         Ok(())
     }
 }

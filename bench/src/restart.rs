@@ -54,7 +54,7 @@ impl Times {
     fn take(&mut self, started: agent::Started) -> anyhow::Result<()> {
         self.0.push(started.wall);
         self.1.push(started.processor);
-        started.finish()
+        started.stop()
     }
 }
 
