@@ -240,11 +240,13 @@ proptest! {
         first.plug(&mut switch);
         second.plug(&mut switch);
         switch.converge(&first.desired(), &Scope::All);
-        let changed = model::changes(&first.desired(), &second.desired());
+        let mut scope = Scope::Objects(model::changes(&first.desired(), &second.desired()));
         // Tunnel ports get their numbers at once here, and their endpoints are looked at first, but what
-        // sends there was planned with them: one more look at the same objects does the rest.
+        // sends there was planned with them: one more look does the rest, at the same objects and at what
+        // they drew in, which the switch wakes.
         for _ in 0..3 {
-            let plan = switch.plan(&second.desired(), &Scope::Objects(changed.clone()));
+            scope = switch.compile(&second.desired(), &scope).scope;
+            let plan = switch.plan(&second.desired(), &scope);
             plan.steps.iter().for_each(|planned| switch.apply(&planned.step));
         }
         let rest = switch.plan(&second.desired(), &Scope::All);
