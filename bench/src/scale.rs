@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tests::{Node, Underlay};
 
 use crate::agent::Agent;
+use crate::clock;
 
 /// What a node is to hold.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,8 @@ pub(crate) struct Populated {
     pub(crate) agent: Option<Agent<'static>>,
     /// Neutron ids of the guests' ports.
     pub(crate) ports: Vec<String>,
+    /// MiB that the agent took when it had made everything and had come to rest.
+    pub(crate) resident_when_made: f64,
 }
 
 /// The large node, once it has been made.
@@ -56,7 +59,10 @@ impl Populated {
             plug(node, batch);
         }
         agent.await_converged(600);
-        Ok(Self { node, agent: Some(agent), ports: ports.into_iter().map(|(id, _)| id).collect() })
+        agent.await_idle()?;
+        let resident_when_made = clock::resident(agent.started.pid)?;
+        let ports = ports.into_iter().map(|(id, _)| id).collect();
+        Ok(Self { node, agent: Some(agent), ports, resident_when_made })
     }
 
     pub(crate) fn agent(&self) -> anyhow::Result<&Agent<'static>> {
