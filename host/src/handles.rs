@@ -1,14 +1,14 @@
 //! The netlink handles that are kept open, one per namespace, so that a look into a namespace costs no
 //! thread. The least recently used ones are closed when there are too many.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::{Namespace, NamespaceState, Netlink, Result, netns};
+use crate::{Error, Namespace, NamespaceState, Netlink, Result, netns};
 
 /// What a kept handle costs: the namespace itself, a socket for links and routes, one for netfilter.
 const DESCRIPTORS_EACH: usize = 3;
@@ -58,6 +58,14 @@ impl Handles {
     /// The handle of the root namespace.
     pub fn root(&self) -> &Netlink {
         &self.root
+    }
+
+    /// The names of the devices of the root namespace. Reading what there is to know of a thousand links
+    /// takes many times as long.
+    pub async fn root_devices(&self) -> Result<BTreeSet<String>> {
+        let listed = self.root.namespace().run(netns::devices).await?;
+        let failed = |source| Error::Namespace { deed: "list the devices of", name: "root".into(), source };
+        listed.map_err(failed)
     }
 
     /// The handle of a named namespace. Fails as an absence when there is no such namespace.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::statfs;
 
 use crate::{Error, Result, thread};
@@ -224,6 +224,25 @@ fn again(error: &io::Error) -> io::Error {
 /// after a few among many.
 pub fn has_device(name: &str) -> bool {
     nix::net::if_::if_nametoindex(name).is_ok()
+}
+
+/// Runs `work` in one namespace after the other, on a thread made for the tour: for short work that is much
+/// cheaper than a thread for each.
+pub async fn visit_each<T: Send + 'static>(
+    names: Vec<String>,
+    work: impl Fn() -> T + Send + 'static,
+) -> Result<Vec<Result<T>>> {
+    let enter = move |name: &String| {
+        let space = Namespace::open(name)?;
+        setns(&*space.file, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::Namespace {
+            deed: "enter",
+            name: name.clone(),
+            source: errno.into(),
+        })?;
+        Ok(work())
+    };
+    let tour = thread::alone(move || Ok(names.iter().map(enter).collect())).await;
+    tour.map_err(|source| Error::Namespace { deed: "visit every", name: String::new(), source })
 }
 
 /// The names of all devices of the namespace of the calling thread.

@@ -6,8 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt as _, stream};
-use host::Namespace;
 use model::{ObjectRef, PortId, PortOwner, Scope, names};
 
 use crate::index::Index;
@@ -29,8 +27,8 @@ pub(crate) async fn gone(rows: &Rows, index: &Index, bridge: &str, scope: &Scope
             if away.is_empty() {
                 return BTreeSet::new();
             }
-            let spaces = host::netns::list().unwrap_or_default();
-            missing(away, spaces.into_iter().filter(|name| names::owner_of_namespace(name).is_some())).await
+            let spaces = host::netns::list().unwrap_or_default().into_iter();
+            missing(away, spaces.filter(|name| names::owner_of_namespace(name).is_some()).collect()).await
         }
         Scope::Objects(objects) => {
             let mut gone = BTreeSet::new();
@@ -44,16 +42,13 @@ pub(crate) async fn gone(rows: &Rows, index: &Index, bridge: &str, scope: &Scope
                 };
                 let away = away(rows, bridge, ports.into_iter());
                 if !away.is_empty() {
-                    gone.extend(missing(away, std::iter::once(space)).await);
+                    gone.extend(missing(away, vec![space]).await);
                 }
             }
             gone
         }
     }
 }
-
-/// Namespaces that are visited at a time.
-const AT_ONCE: usize = 8;
 
 type Away = Vec<(PortId, String)>;
 
@@ -74,22 +69,16 @@ fn away(rows: &Rows, bridge: &str, ports: impl Iterator<Item = PortId>) -> Away 
 }
 
 /// Those that are in none of the namespaces. Each namespace is visited once, whatever the number of ports.
-async fn missing(mut away: Away, spaces: impl Iterator<Item = String>) -> BTreeSet<PortId> {
-    let visits = stream::iter(spaces).map(|name| async move {
-        let listed = match Namespace::open(&name) {
-            Ok(space) => space.run(host::netns::devices).await,
-            Err(error) => Err(error),
-        };
-        match listed {
-            Ok(Ok(devices)) => Some(devices),
-            Err(error) if error.is_absence() => Some(BTreeSet::new()),
-            Ok(Err(_)) | Err(_) => None,
+async fn missing(mut away: Away, spaces: Vec<String>) -> BTreeSet<PortId> {
+    let Ok(visits) = host::netns::visit_each(spaces, host::netns::devices).await else {
+        return BTreeSet::new();
+    };
+    for visit in visits {
+        match visit {
+            Ok(Ok(devices)) => away.retain(|(_, device)| !devices.contains(device)),
+            Err(error) if error.is_absence() => {}
+            Ok(Err(_)) | Err(_) => return BTreeSet::new(),
         }
-    });
-    let mut visits = visits.buffer_unordered(AT_ONCE);
-    while let Some(devices) = visits.next().await {
-        let Some(devices) = devices else { return BTreeSet::new() };
-        away.retain(|(_, device)| !devices.contains(device));
     }
     away.into_iter().map(|(port, _)| port).collect()
 }

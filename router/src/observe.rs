@@ -49,8 +49,9 @@ fn router_of(namespace: &str) -> Option<RouterId> {
 }
 
 async fn arrived(handles: &Handles) -> Result<BTreeSet<String>, Error> {
-    let links = handles.root().links().await.map_err(|source| Error::Arrived { source })?;
-    Ok(links.into_iter().map(|link| link.name).filter(|name| is_ours(name)).collect())
+    let mut devices = handles.root_devices().await.map_err(|source| Error::Arrived { source })?;
+    devices.retain(|name| is_ours(name));
+    Ok(devices)
 }
 
 /// Whether a device is named like a router's.
