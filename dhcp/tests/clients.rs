@@ -129,6 +129,11 @@ async fn a_client_renews_and_releases() {
     lan::sh(&format!("kill -USR1 {}", client.0.id()));
     until("a renewal", || if count("sent ack") == 1 { Ok(()) } else { Err(guest.log()) });
     assert_eq!(service.leases(lan.network).len(), 1);
+    // A signal before the client has its answer would send it back to its beginning.
+    until("the client to hear of it", || {
+        let log = guest.log();
+        if log.matches("obtained").count() == 2 { Ok(()) } else { Err(log) }
+    });
 
     // The address changes: the old one is refused, the next offer has the new one.
     let moved = lan.guest_port(3, &[(1, "10.0.0.33")]);
