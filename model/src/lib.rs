@@ -20,6 +20,7 @@ pub mod plan;
 pub mod port;
 pub mod report;
 pub mod router;
+pub mod switch_facts;
 
 pub use change::changes;
 pub use desired::{Desired, RemotePort, Role};
@@ -32,3 +33,4 @@ pub use plan::{Plan, Planned, Stage};
 pub use port::{AddressPair, Binding, DhcpOption, FixedIp, Port, PortOwner};
 pub use report::{Outcome, Report, Retry};
 pub use router::{Gateway, Router, RouterFloatingIp, RouterInterface};
+pub use switch_facts::SwitchFacts;

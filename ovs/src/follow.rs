@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use model::Scope;
-use tokio::sync::{mpsc, oneshot};
+use model::{Scope, SwitchFacts};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, trace};
 
 use crate::error::Error;
@@ -24,6 +24,7 @@ pub(crate) struct Follower {
     node: Arc<NodeSpec>,
     links: Arc<Links>,
     wake: Wake,
+    facts: watch::Sender<SwitchFacts>,
     rows: Rows,
     state: State,
     /// Those who asked before it was known whether there is a database.
@@ -37,8 +38,15 @@ enum State {
 }
 
 impl Follower {
-    pub(crate) fn new(events: ovsdb::Events, node: Arc<NodeSpec>, links: Arc<Links>, wake: Wake) -> Self {
-        Self { events, node, links, wake, rows: Rows::default(), state: State::Starting, early: Vec::new() }
+    pub(crate) fn new(
+        events: ovsdb::Events,
+        node: Arc<NodeSpec>,
+        links: Arc<Links>,
+        wake: Wake,
+        facts: watch::Sender<SwitchFacts>,
+    ) -> Self {
+        let (rows, state) = (Rows::default(), State::Starting);
+        Self { events, node, links, wake, facts, rows, state, early: Vec::new() }
     }
 
     /// Runs until nobody can ask any more.
@@ -81,6 +89,7 @@ impl Follower {
                 let changes = self.rows.follow(&changes);
                 self.nudge(&changes);
                 self.wake_for(&changes);
+                self.tell_facts();
             }
             Event::Disconnected { why } => {
                 if !matches!(self.state, State::Away(_)) {
@@ -88,6 +97,7 @@ impl Follower {
                     (self.wake)(Scope::All);
                 }
                 self.state = State::Away(why);
+                self.facts.send_modify(|facts| facts.alive = false);
             }
         }
         if !matches!(self.state, State::Starting) {
@@ -110,9 +120,21 @@ impl Follower {
         }
         info!(rows = ?self.rows, "connected to the switch's database");
         self.state = State::Connected;
+        self.tell_facts();
         // Who has been waiting for this looks at everything now, and needs no wake.
         if self.early.is_empty() {
             (self.wake)(Scope::All);
+        }
+    }
+
+    fn tell_facts(&self) {
+        if matches!(self.state, State::Connected) {
+            let facts = self.rows.facts();
+            self.facts.send_if_modified(|before| {
+                let differs = *before != facts;
+                *before = facts;
+                differs
+            });
         }
     }
 

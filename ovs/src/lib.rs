@@ -45,8 +45,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, Scope};
-use tokio::sync::{mpsc, oneshot};
+use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, Scope, SwitchFacts};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tracing::debug;
 
@@ -71,6 +71,7 @@ pub struct Switch {
     links: Arc<Links>,
     requests: mpsc::UnboundedSender<Request>,
     wake: Wake,
+    facts: watch::Receiver<SwitchFacts>,
     follower: AbortHandle,
 }
 
@@ -90,11 +91,17 @@ impl Switch {
         let wake: Wake = Arc::new(wake);
         let (database, events) = ovsdb::Client::start(settings(&config)?);
         let links = Arc::new(Links::new(node.bridges(), &config.rundir, config.openflow_timeout, &wake));
-        let follower = Follower::new(events, node, links.clone(), wake.clone());
+        let (teller, facts) = watch::channel(SwitchFacts::default());
+        let follower = Follower::new(events, node, links.clone(), wake.clone(), teller);
         let (requests, asked) = mpsc::unbounded_channel();
         let follower = tokio::spawn(follower.run(asked)).abort_handle();
         let seen = Actual::default();
-        Ok(Self { config, memory, seen, database, links, requests, wake, follower })
+        Ok(Self { config, memory, seen, database, links, requests, wake, facts, follower })
+    }
+
+    /// What is plugged in, and what the switch can do. The receiver always has a value.
+    pub fn facts(&self) -> watch::Receiver<SwitchFacts> {
+        self.facts.clone()
     }
 
     /// Whether the database and the integration bridge can be talked to right now.

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
-use model::{PortId, Segment, TunnelKind, VlanTag};
+use model::{PortId, Segment, SwitchFacts, TunnelKind, VlanTag};
 use uuid::Uuid;
 
 use self::read::{bridge_row, interface_row, port_row};
@@ -106,6 +106,9 @@ pub struct Rows {
     tunnels: OrdMap<IpAddr, OrdSet<Uuid>>,
     /// `other_config:hw-offload` of the whole switch.
     pub hw_offload: bool,
+    /// What the switch can do, in its own words.
+    pub datapath_types: OrdSet<String>,
+    pub interface_types: OrdSet<String>,
 }
 
 /// A port with its interface, and the bridge that they are on.
@@ -150,6 +153,9 @@ impl Rows {
             }
             "Open_vSwitch" => {
                 self.hw_offload = new.and_then(|row| row.key("other_config", "hw-offload")) == Some("true");
+                let words = |column| new.into_iter().flat_map(move |row| row.strings(column));
+                self.datapath_types = words("datapath_types").map(str::to_owned).collect();
+                self.interface_types = words("iface_types").map(str::to_owned).collect();
                 None
             }
             _ => None,
@@ -277,6 +283,16 @@ impl Rows {
     pub fn plugs<'a>(&'a self, port: PortId, bridge: &'a str) -> impl Iterator<Item = Plug<'a>> {
         let interfaces = self.plugged.get(&port).into_iter().flatten();
         interfaces.filter_map(|uuid| self.plug(*uuid)).filter(move |plug| plug.bridge.name == bridge)
+    }
+
+    /// What a controller wants to know of the switch, as long as the database can be read.
+    pub fn facts(&self) -> SwitchFacts {
+        SwitchFacts {
+            alive: true,
+            plugged: self.plugged.clone(),
+            datapath_types: self.datapath_types.clone(),
+            interface_types: self.interface_types.clone(),
+        }
     }
 
     /// Every Neutron port that is plugged in anywhere.

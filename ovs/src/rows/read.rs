@@ -12,6 +12,7 @@ use crate::spec::Owner;
 pub fn monitor() -> Monitor {
     Monitor::new("Open_vSwitch")
         .table("Open_vSwitch", ["bridges", "other_config"])
+        .optional("Open_vSwitch", ["datapath_types", "iface_types"])
         .table(
             "Bridge",
             ["name", "ports", "datapath_type", "datapath_id", "protocols", "fail_mode", "other_config"],
