@@ -12,6 +12,7 @@ use tokio::sync::watch;
 pub mod cli;
 pub mod client;
 pub mod local;
+pub mod neutron;
 
 pub use local::Local;
 
