@@ -21,6 +21,7 @@ pub enum Role {
     L2,
     Dhcp,
     L3,
+    Metadata,
 }
 
 /// What the controller wants.

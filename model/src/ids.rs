@@ -55,6 +55,10 @@ id!(
     /// A floating IP.
     FloatingIpId
 );
+id!(
+    /// A port forwarding of a floating IP.
+    PortForwardingId
+);
 
 /// The name by which the controller knows a node: Neutron's `host`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

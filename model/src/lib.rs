@@ -25,12 +25,14 @@ pub mod switch_facts;
 pub use change::changes;
 pub use desired::{Desired, RemotePort, Role};
 pub use domain::{Domain, Scope};
-pub use ids::{FloatingIpId, HostName, NetworkId, PortId, RouterId, SubnetId};
+pub use ids::{FloatingIpId, HostName, NetworkId, PortForwardingId, PortId, RouterId, SubnetId};
 pub use mac::Mac;
 pub use network::{Network, Route, Segment, Subnet, TunnelKind, VlanTag};
 pub use object::ObjectRef;
 pub use plan::{Plan, Planned, Stage};
 pub use port::{AddressPair, Binding, DhcpOption, FixedIp, Port, PortOwner};
 pub use report::{Outcome, Report, Retry};
-pub use router::{Gateway, Router, RouterFloatingIp, RouterInterface};
+pub use router::{
+    Gateway, PortRange, Router, RouterFloatingIp, RouterInterface, RouterPortForwarding, TransportProtocol,
+};
 pub use switch_facts::SwitchFacts;

@@ -52,6 +52,7 @@ fn router() -> Router {
         gateway: None,
         routes: Vec::new(),
         floating_ips: Vec::new(),
+        port_forwardings: Vec::new(),
     }
 }
 

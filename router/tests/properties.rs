@@ -91,6 +91,7 @@ fn any_router(id: u128) -> impl Strategy<Value = Router> {
                     fixed: Ipv4Addr::new(10, 0, network, host),
                 })
                 .collect(),
+            port_forwardings: Vec::new(),
         },
     )
 }
@@ -140,6 +141,7 @@ fn any_nonsense() -> impl Strategy<Value = Router> {
                     fixed,
                 })
                 .collect(),
+            port_forwardings: Vec::new(),
         },
     )
 }

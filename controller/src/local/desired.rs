@@ -16,7 +16,7 @@ use super::state::{Key, State};
 /// What a whole state means.
 pub(super) fn whole(state: &State, local: &HostName) -> Desired {
     let mut desired = Desired::default();
-    desired.complete = [Role::L2, Role::Dhcp, Role::L3].into_iter().collect();
+    desired.complete = [Role::L2, Role::Dhcp, Role::L3, Role::Metadata].into_iter().collect();
     update(&mut desired, local, &State::default(), state, &state.keys().collect());
     desired
 }
@@ -276,6 +276,7 @@ fn router_word(state: &State, router: &Router) -> model::Router {
         gateway: gateway_word(state, router),
         routes: router.routes.iter().map(route_word).collect(),
         floating_ips: floating_ips.collect(),
+        port_forwardings: Vec::new(),
     }
 }
 

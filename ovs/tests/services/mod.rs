@@ -41,6 +41,7 @@ fn router(host: &str, admin_up: bool, port_up: bool) -> Router {
         gateway: None,
         routes: Vec::new(),
         floating_ips: Vec::new(),
+        port_forwardings: Vec::new(),
     }
 }
 

@@ -267,6 +267,7 @@ pub(crate) fn router(number: u32, interfaces: Vec<RouterInterface>, gateway: Opt
         gateway,
         routes: Vec::new(),
         floating_ips: Vec::new(),
+        port_forwardings: Vec::new(),
     }
 }
 
