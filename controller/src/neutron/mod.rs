@@ -18,6 +18,7 @@ mod fault;
 mod finding;
 mod role;
 pub mod settings;
+mod topic;
 mod wire;
 
 pub use settings::Settings;
