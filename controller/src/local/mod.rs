@@ -17,7 +17,6 @@ use tokio::sync::watch;
 
 mod addresses;
 pub mod chance;
-mod clock;
 pub mod config;
 mod describe;
 mod desired;
@@ -50,6 +49,7 @@ pub use config::Config;
 pub use fault::Fault;
 pub use store::StoreError;
 
+use crate::clock;
 use chance::Chance;
 use draft::Draft;
 use record::Host;

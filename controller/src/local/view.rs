@@ -4,11 +4,11 @@ use ipnet::IpNet;
 use model::HostName;
 use serde_json::{Map, Value, json};
 
-use super::clock;
 use super::record::{AddressPair, FloatingIp, Host, Meta, Network, Port, Route, Router, Subnet};
 use super::state::State;
 use super::status::Statuses;
 use super::subnets::ip_version;
+use crate::clock;
 
 /// Everything that a resource's picture is made of.
 #[derive(Clone, Copy, Debug)]

@@ -16,9 +16,75 @@
 
 mod fault;
 mod finding;
+mod heartbeat;
+mod picture;
 mod role;
+mod seat;
 pub mod settings;
+mod shell;
 mod topic;
 mod wire;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging::{Bus, Link};
+use model::{Desired, Report, SwitchFacts};
+use tokio::sync::{mpsc, watch};
+
 pub use settings::Settings;
+use shell::{Ears, Shell};
+
+/// How long a stop waits for the broker to hear of it.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// The handle of the driver. A clone is the same driver.
+#[derive(Clone, Debug)]
+pub struct Neutron {
+    bus: Bus,
+    desired: watch::Receiver<Arc<Desired>>,
+    reports: mpsc::UnboundedSender<Report>,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Neutron {
+    /// Begins to connect, in the background and for as often as it takes. What the node is to be is nothing
+    /// until the server was heard, and says so by being incomplete. Must be called inside a tokio runtime.
+    pub fn open(settings: Settings, facts: watch::Receiver<SwitchFacts>) -> Self {
+        let (bus, incoming) = Bus::start(settings.bus.clone(), Vec::new());
+        let (wake, answered) = mpsc::unbounded_channel();
+        let (reports, reported) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let (publish, desired) = watch::channel(Arc::new(Desired::default()));
+        let seats = Vec::new();
+        drop(wake);
+        let (shell, hearts) = Shell::new(Arc::new(settings), bus.clone(), seats, publish);
+        let ears = Ears { incoming, link: bus.link(), facts, reports: reported, answered, stop: stopped };
+        tokio::spawn(shell.run(ears, hearts));
+        Self { bus, desired, reports, stop: Arc::new(stop) }
+    }
+
+    /// What the node is to be. The receiver always has a value; a change marks it.
+    pub fn desired(&self) -> watch::Receiver<Arc<Desired>> {
+        self.desired.clone()
+    }
+
+    /// How the message broker can be reached, for people.
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.bus.link()
+    }
+
+    /// Takes in what came of a pass of the engine.
+    pub fn report(&self, report: &Report) {
+        // The shell only ends when it is told to.
+        let _ = self.reports.send(report.clone());
+    }
+
+    /// Stops telling the server that the agents of this node are alive, and gives back the queues that are
+    /// of no use to the next process.
+    pub async fn close(&self) {
+        self.stop.send_replace(true);
+        // A broker that is away hears nothing, and nobody waits for it.
+        let _ = tokio::time::timeout(FAREWELL, self.bus.close()).await;
+    }
+}

@@ -22,6 +22,7 @@ pub struct Settings {
     /// The name that ports are bound to; must be the same for every role.
     pub host: HostName,
     pub roles: BTreeSet<AgentRole>,
+    pub bus: messaging::Settings,
     /// `[AGENT] report_interval`
     pub report_interval: Duration,
     /// `availability_zone` of the DHCP and L3 agents.
