@@ -17,6 +17,7 @@
 mod fault;
 mod finding;
 mod heartbeat;
+mod kept;
 mod picture;
 mod role;
 mod seat;

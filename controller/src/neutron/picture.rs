@@ -3,11 +3,15 @@
 //! A port may be known from several sources (its bound form, the network's DHCP service, a router). The
 //! source that saw it last, by its revision, says what the port is; whether and how it is bound here is
 //! only ever said by the bound form.
+//!
+//! A picture may begin with what is remembered from before. That counts until the server says otherwise,
+//! and goes when everything has been heard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{Binding, Desired, HostName, Network, NetworkId, Port, PortId};
+use imbl::OrdSet;
+use model::{Binding, Desired, HostName, Mac, Network, NetworkId, Port, PortId, Role, RouterId, SubnetId};
 
 use super::finding::{Finding, Sighting};
 use super::heartbeat::Load;
@@ -19,7 +23,10 @@ pub(crate) struct Picture {
     /// Whether somebody else's agent wires ports here: then a binding is taken from the port itself,
     /// and what carries it is not ours to know.
     wired_elsewhere: bool,
+    /// What has to be complete until nothing is remembered any more.
+    roles: BTreeSet<Role>,
     desired: Desired,
+    remembered: Remembered,
     bound: BTreeMap<PortId, Sighting>,
     served: BTreeMap<PortId, Sighting>,
     own: BTreeMap<PortId, Sighting>,
@@ -28,12 +35,25 @@ pub(crate) struct Picture {
     changed: bool,
 }
 
+/// What is only remembered so far. The ports and networks are among the bound and wired ones.
+#[derive(Debug, Default)]
+struct Remembered {
+    ports: BTreeSet<PortId>,
+    networks: BTreeSet<NetworkId>,
+    subnets: BTreeSet<SubnetId>,
+    routers: BTreeSet<RouterId>,
+    remotes: BTreeSet<(NetworkId, Mac)>,
+    floods: BTreeSet<NetworkId>,
+}
+
 impl Picture {
-    pub(crate) fn new(host: HostName, wired_elsewhere: bool) -> Self {
+    pub(crate) fn new(host: HostName, roles: BTreeSet<Role>) -> Self {
         Self {
             host,
-            wired_elsewhere,
+            wired_elsewhere: !roles.contains(&Role::L2),
+            roles,
             desired: Desired::default(),
+            remembered: Remembered::default(),
             bound: BTreeMap::new(),
             served: BTreeMap::new(),
             own: BTreeMap::new(),
@@ -41,6 +61,43 @@ impl Picture {
             served_networks: BTreeMap::new(),
             changed: false,
         }
+    }
+
+    /// Begins with what is remembered. To be called before anything is taken in.
+    pub(crate) fn remember(&mut self, before: Desired) {
+        for (id, port) in before.ports() {
+            let host = port.binding.as_ref().map(|binding| binding.host.clone());
+            self.bound.insert(*id, Sighting { port: port.clone(), host, revision: None });
+            self.remembered.ports.insert(*id);
+        }
+        for (id, network) in before.networks() {
+            self.wired_networks.insert(*id, network.clone());
+            self.remembered.networks.insert(*id);
+        }
+        self.remembered.subnets.extend(before.subnets().keys());
+        self.remembered.routers.extend(before.routers().keys());
+        self.remembered.remotes.extend(before.remote_ports().keys());
+        self.remembered.floods.extend(before.floods().keys());
+        self.desired = before;
+        self.desired.complete.clear();
+        self.changed = true;
+    }
+
+    /// Everything was heard: what is only remembered is not so any more.
+    fn forget(&mut self) {
+        let old = std::mem::take(&mut self.remembered);
+        for id in old.ports {
+            self.bound.remove(&id);
+            self.port(id);
+        }
+        for id in old.networks {
+            self.wired_networks.remove(&id);
+            self.network(id);
+        }
+        old.subnets.into_iter().for_each(|id| self.desired.drop_subnet(id));
+        old.routers.into_iter().for_each(|id| self.desired.drop_router(id));
+        old.remotes.into_iter().for_each(|(network, mac)| self.desired.drop_remote_port(network, mac));
+        old.floods.into_iter().for_each(|network| self.desired.set_flood(network, OrdSet::new()));
     }
 
     pub(crate) fn desired(&self) -> &Desired {
@@ -65,6 +122,7 @@ impl Picture {
     pub(crate) fn take_in(&mut self, finding: Finding) {
         match finding {
             Finding::BoundPort(id, sighting) => {
+                self.remembered.ports.remove(&id);
                 put(&mut self.bound, id, sighting);
                 self.port(id);
             }
@@ -77,6 +135,7 @@ impl Picture {
                 self.port(id);
             }
             Finding::WiredNetwork(id, network) => {
+                self.remembered.networks.remove(&id);
                 put(&mut self.wired_networks, id, network);
                 self.network(id);
             }
@@ -84,25 +143,47 @@ impl Picture {
                 put(&mut self.served_networks, id, network);
                 self.network(id);
             }
-            Finding::ServedSubnet(id, subnet) => match subnet {
-                Some(subnet) if self.desired.subnets().get(&id) == Some(&subnet) => return,
-                Some(subnet) => self.desired.set_subnet(subnet),
-                None => self.desired.drop_subnet(id),
-            },
-            Finding::Router(id, router) => match router {
-                Some(router) if self.desired.routers().get(&id) == Some(&router) => return,
-                Some(router) => self.desired.set_router(router),
-                None => self.desired.drop_router(id),
-            },
-            Finding::Remote(network, mac, remote) => match remote {
-                Some(remote) => self.desired.set_remote_port(remote),
-                None => self.desired.drop_remote_port(network, mac),
-            },
-            Finding::Flood(network, endpoints) => self.desired.set_flood(network, endpoints),
-            Finding::Complete(role, true) => _ = self.desired.complete.insert(role),
+            Finding::ServedSubnet(id, subnet) => {
+                self.remembered.subnets.remove(&id);
+                match subnet {
+                    Some(subnet) if self.desired.subnets().get(&id) == Some(&subnet) => return,
+                    Some(subnet) => self.desired.set_subnet(subnet),
+                    None => self.desired.drop_subnet(id),
+                }
+            }
+            Finding::Router(id, router) => {
+                self.remembered.routers.remove(&id);
+                match router {
+                    Some(router) if self.desired.routers().get(&id) == Some(&router) => return,
+                    Some(router) => self.desired.set_router(router),
+                    None => self.desired.drop_router(id),
+                }
+            }
+            Finding::Remote(network, mac, remote) => {
+                self.remembered.remotes.remove(&(network, mac));
+                match remote {
+                    Some(remote) => self.desired.set_remote_port(remote),
+                    None => self.desired.drop_remote_port(network, mac),
+                }
+            }
+            Finding::Flood(network, endpoints) => {
+                self.remembered.floods.remove(&network);
+                self.desired.set_flood(network, endpoints);
+            }
+            Finding::Complete(role, true) => self.complete(role),
             Finding::Complete(role, false) => _ = self.desired.complete.remove(&role),
         }
         self.changed = true;
+    }
+
+    /// The proxies of metadata follow the networks and routers that are served.
+    fn complete(&mut self, role: Role) {
+        self.desired.complete.insert(role);
+        let heard = |role: &Role| *role == Role::Metadata || self.desired.complete.contains(role);
+        if self.roles.iter().all(heard) {
+            self.desired.complete.insert(Role::Metadata);
+            self.forget();
+        }
     }
 
     fn network(&mut self, id: NetworkId) {
@@ -181,7 +262,8 @@ mod tests {
     }
 
     fn picture(wired_elsewhere: bool, findings: Vec<Finding>) -> Picture {
-        let mut picture = Picture::new(HostName("here".to_owned()), wired_elsewhere);
+        let roles = if wired_elsewhere { vec![Role::Dhcp] } else { vec![Role::L2, Role::Dhcp] };
+        let mut picture = Picture::new(HostName("here".to_owned()), roles.into_iter().collect());
         findings.into_iter().for_each(|finding| picture.take_in(finding));
         picture
     }
@@ -213,6 +295,20 @@ mod tests {
         let name = |findings| name_and_binding(&picture(false, findings)).0;
         assert_eq!(name(vec![served.clone(), bound.clone()]), "bound");
         assert_eq!(name(vec![bound, served]), "bound");
+    }
+
+    #[test]
+    fn what_is_remembered_counts_until_everything_was_heard() {
+        let before = picture(false, vec![Finding::BoundPort(PORT, Some(sighting("before", 3, true)))]);
+        let mut picture = picture(false, Vec::new());
+        picture.remember(before.desired().clone());
+        assert_eq!(name_and_binding(&picture), ("before".to_owned(), true));
+        picture.take_in(Finding::ServedPort(PORT, Some(sighting("served", 1, false))));
+        assert_eq!(name_and_binding(&picture), ("served".to_owned(), true));
+        picture.take_in(Finding::Complete(Role::Dhcp, true));
+        assert_eq!(name_and_binding(&picture), ("served".to_owned(), true));
+        picture.take_in(Finding::Complete(Role::L2, true));
+        assert_eq!(name_and_binding(&picture), ("served".to_owned(), false));
     }
 
     #[test]

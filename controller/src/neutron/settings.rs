@@ -2,9 +2,10 @@
 //! configuration files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{HostName, TunnelKind};
+use model::{HostName, Role, TunnelKind};
 use serde_json::{Map, Value};
 
 /// An agent of Neutron's that this node is to the server.
@@ -14,6 +15,18 @@ pub enum AgentRole {
     Dhcp,
     L3,
     Metadata,
+}
+
+impl AgentRole {
+    /// The part of the node's picture that the agent is told.
+    pub fn role(self) -> Role {
+        match self {
+            Self::OpenVSwitch => Role::L2,
+            Self::Dhcp => Role::Dhcp,
+            Self::L3 => Role::L3,
+            Self::Metadata => Role::Metadata,
+        }
+    }
 }
 
 /// The driver of one node.
@@ -32,6 +45,8 @@ pub struct Settings {
     pub dhcp: DhcpSettings,
     pub router: RouterSettings,
     pub metadata: MetadataSettings,
+    /// Where what the node was told is kept over a restart; `None`: nowhere.
+    pub kept: Option<PathBuf>,
     /// Versions of objects to ask for and report, by type, when they are not to be the built-in ones.
     pub object_versions: BTreeMap<String, String>,
 }

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use super::fault::Fault;
 use super::finding::Finding;
 use super::heartbeat::{Heartbeat, Load, Stamp, Welcome};
+use super::kept::Kept;
 use super::picture::Picture;
 use super::role::Message;
 use super::seat::{Heard, Seat, send};
@@ -41,6 +42,7 @@ pub(crate) struct Shell {
     told: mpsc::UnboundedSender<(AgentRole, Result<Value, Fault>)>,
     facts: SwitchFacts,
     picture: Picture,
+    kept: Kept,
     desired: watch::Sender<Arc<Desired>>,
     link: LinkState,
     epoch: u64,
@@ -68,11 +70,16 @@ impl Shell {
         let beat = |role: &AgentRole| Heartbeat::new(*role, settings.report_interval, now);
         let heart = |role| Heart { beat: beat(role), open_since_epoch: None, said: None };
         let hearts = settings.roles.iter().map(heart).collect();
-        let wired_elsewhere = !settings.roles.contains(&AgentRole::OpenVSwitch);
-        let picture = Picture::new(settings.host.clone(), wired_elsewhere);
+        let roles = settings.roles.iter().map(|role| role.role()).collect();
+        let mut picture = Picture::new(settings.host.clone(), roles);
+        let (kept, before) = match &settings.kept {
+            Some(path) => Kept::open(path),
+            None => (Kept::nowhere(), Desired::default()),
+        };
+        picture.remember(before);
         let link = LinkState::Connecting { why: None };
         let facts = SwitchFacts::default();
-        (Self { settings, bus, seats, hearts, told, facts, picture, desired, link, epoch: 0 }, answers)
+        (Self { settings, bus, seats, hearts, told, facts, picture, kept, desired, link, epoch: 0 }, answers)
     }
 
     /// Runs until it is told to stop.
@@ -85,10 +92,11 @@ impl Shell {
         let facts = self.facts.clone();
         self.all(Heard::Switch(&facts));
         ears.link.mark_changed();
+        self.settle();
         loop {
             let due = self.due();
             tokio::select! {
-                _ = ears.stop.wait_for(|stop| *stop) => return,
+                _ = ears.stop.wait_for(|stop| *stop) => return self.kept.write(self.picture.desired()),
                 Ok(()) = ears.link.changed() => {
                     let link = ears.link.borrow_and_update().clone();
                     self.link(link);
@@ -210,6 +218,10 @@ impl Shell {
         if self.picture.take_changed() {
             let desired = Arc::new(self.picture.desired().clone());
             self.desired.send_replace(desired);
+            self.kept.changed(now);
+        }
+        if self.kept.due().is_some_and(|due| due <= now) {
+            self.kept.write(self.picture.desired());
         }
         self.beat(now);
     }
@@ -250,7 +262,7 @@ impl Shell {
         let up = self.link == LinkState::Up;
         let alive = |heart: &&Heart| heart.beat.role != AgentRole::OpenVSwitch || self.facts.alive;
         let beats = self.hearts.iter().filter(|_| up).filter(alive).filter_map(|heart| heart.beat.due());
-        self.seats.iter().filter_map(|seat| seat.due()).chain(beats).min()
+        self.seats.iter().filter_map(|seat| seat.due()).chain(beats).chain(self.kept.due()).min()
     }
 }
 

@@ -49,6 +49,7 @@ fn settings() -> Settings {
             nova_host: "127.0.0.1".to_owned(),
             nova_port: 8775,
         },
+        kept: None,
         object_versions: BTreeMap::from([("Port".to_owned(), "1.7".to_owned())]),
     }
 }
