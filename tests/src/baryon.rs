@@ -41,6 +41,8 @@ pub struct Baryon<'n> {
     /// nsenter(1), which waits for the program.
     process: Option<Child>,
     program: PathBuf,
+    /// Its options after `run`.
+    arguments: String,
 }
 
 impl<'n> Baryon<'n> {
@@ -49,7 +51,14 @@ impl<'n> Baryon<'n> {
     #[must_use]
     pub fn start(node: &'n Node, settings: &Settings) -> Self {
         node.write(CONFIG, &config(node, settings));
-        let mut baryon = Self { node, process: None, program: binary() };
+        Self::start_with(node, &format!("--config-file {CONFIG}"))
+    }
+
+    /// Starts the program with these options and waits until it answers on its socket.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(node: &'n Node, arguments: &str) -> Self {
+        let mut baryon = Self { node, process: None, program: binary(), arguments: arguments.to_owned() };
         baryon.start_again();
         baryon
     }
@@ -59,8 +68,9 @@ impl<'n> Baryon<'n> {
     pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "baryon runs on {} already", self.node.name());
         let script = format!(
-            "echo $$ > {PID}; exec {program} run --config-file {CONFIG} >> {LOG} 2>&1",
-            program = self.program.display()
+            "echo $$ > {PID}; exec {program} run {arguments} >> {LOG} 2>&1",
+            program = self.program.display(),
+            arguments = self.arguments,
         );
         let process = self.node.command("sh").args(["-c", &script]).stdout(Stdio::null()).spawn();
         self.process = Some(process.expect("nsenter(1) starts"));

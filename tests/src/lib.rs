@@ -22,6 +22,7 @@ mod datapath;
 mod dhcp_client;
 mod guest;
 mod meter;
+pub mod neutron;
 mod node;
 mod space;
 mod switch;

@@ -9,6 +9,21 @@ use crate::{Datapath, Space, Underlay};
 use std::fs::OpenOptions;
 use std::ops::Deref;
 
+/// What to look at when a packet did not arrive: rows, flows with their counters, what the datapath does
+/// with the packets of right now, what the devices have counted, and what the switch complained of.
+const STATE: &str = "exec 2>&1
+    ovs-vsctl --timeout=3 show
+    ovs-vsctl --timeout=3 --columns=name,ofport,mac_in_use,link_state,error list Interface
+    for bridge in $(ovs-vsctl --timeout=3 list-br); do
+        echo \"-- flows of $bridge\"; ovs-ofctl -t 3 dump-flows $bridge
+        ovs-ofctl -t 3 dump-ports $bridge
+    done
+    echo '-- datapath'; ovs-appctl -T 3 dpctl/show; ovs-appctl -T 3 dpctl/dump-flows -m
+    echo '-- devices'
+    ip -br address
+    for netns in $(ip netns list | cut -d ' ' -f 1); do echo \"-- in $netns\"; ip -n $netns -s address; done
+    echo '-- upcalls'; ovs-appctl -T 3 upcall/show; ovs-appctl -T 3 coverage/show; ovs-appctl -T 3 dpif-netlink/dispatch-mode; cat /proc/net/netlink; nproc; cat /proc/modules; dmesg | tail -50; cat /var/log/openvswitch/ovs-vswitchd.log";
+
 #[derive(Debug)]
 pub struct Node {
     space: Space,
@@ -97,7 +112,7 @@ impl Drop for Node {
     /// A failed test shows what the switch held before it goes.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let state = self.try_sh("ovs-vsctl --timeout=3 show; ip -br address; ip netns");
+            let state = self.try_sh(&format!("set +e; {STATE}"));
             eprintln!("--- {} at the end: {}", self.name(), state.unwrap_or_else(|error| error));
         }
     }

@@ -15,7 +15,26 @@ use std::time::{Duration, Instant};
 /// # Panics
 /// When the deadline passes, with the error that `condition` gave last.
 #[track_caller]
-pub fn until<T, E: Display>(seconds: u64, what: &str, mut condition: impl FnMut() -> Result<T, E>) -> T {
+pub fn until<T, E: Display>(seconds: u64, what: &str, condition: impl FnMut() -> Result<T, E>) -> T {
+    poll(Duration::from_millis(20), seconds, what, condition)
+}
+
+/// The same for a condition that is dear to ask for: five times a second.
+///
+/// # Panics
+/// When the deadline passes, with the error that `condition` gave last.
+#[track_caller]
+pub fn seldom<T, E: Display>(seconds: u64, what: &str, condition: impl FnMut() -> Result<T, E>) -> T {
+    poll(Duration::from_millis(200), seconds, what, condition)
+}
+
+#[track_caller]
+fn poll<T, E: Display>(
+    interval: Duration,
+    seconds: u64,
+    what: &str,
+    mut condition: impl FnMut() -> Result<T, E>,
+) -> T {
     let limit = Duration::from_secs(seconds) * patience();
     let start = Instant::now();
     loop {
@@ -25,7 +44,7 @@ pub fn until<T, E: Display>(seconds: u64, what: &str, mut condition: impl FnMut(
                 panic!("{what}: not within {} s. Last seen: {state}", limit.as_secs())
             }
             // Slower where asking takes a processor's time that the asked one needs.
-            Err(_) => sleep(Duration::from_millis(20) * patience()),
+            Err(_) => sleep(interval * patience()),
         }
     }
 }

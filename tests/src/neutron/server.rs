@@ -1,0 +1,138 @@
+//! A Neutron server in a space of its own: broker, database, RPC server, API.
+//!
+//! What starts them is `scripts/neutron-lab`, which also people use; this is only its hand.
+
+use crate::neutron::Api;
+use crate::{Space, Underlay};
+use std::path::{Path, PathBuf};
+
+/// Where nodes find the broker, on their `mgmt0`.
+const ADDRESS: &str = "198.18.0.250";
+const STATE: &str = "/run/neutron-lab";
+
+/// The releases in `tests/neutron-lab`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// 26.0.6, of 2025.1: agents on eventlet, older versions of objects.
+    Epoxy,
+    /// 29.0.0, of 2026.2.
+    Newest,
+}
+
+impl Release {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoxy => "26.0.6",
+            Self::Newest => "29.0.0",
+        }
+    }
+
+    /// The virtual environment with the server and the agents.
+    #[must_use]
+    pub fn folder(self) -> PathBuf {
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from);
+        target.join(format!("neutron-{}", self.name()))
+    }
+}
+
+/// A running server. Dropping it ends all its processes at once.
+#[derive(Debug)]
+pub struct Server {
+    space: Space,
+    release: Release,
+}
+
+impl Server {
+    /// Starts everything with an empty database; returns when the API and the RPC server serve. Takes 6 to 15 s.
+    ///
+    /// # Panics
+    /// When the release is not installed.
+    #[track_caller]
+    #[must_use]
+    pub fn start(underlay: &Underlay, release: Release) -> Self {
+        let space = Space::new("neutron");
+        underlay.ip_batch(&format!(
+            "link add mgmt-neutron type veth peer name mgmt0 netns {}\nlink set mgmt-neutron master br-mgmt up\n",
+            space.pid()
+        ));
+        space.ip_batch(&format!("link set mgmt0 up\naddr add {ADDRESS}/24 dev mgmt0\n"));
+        // The script looks for this before it starts anything.
+        space.sh("mkdir -p /run/sandbox");
+        let server = Self { space, release };
+        server.start_parts("broker database rpc api");
+        server
+    }
+
+    #[must_use]
+    pub fn release(&self) -> Release {
+        self.release
+    }
+
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::at(self.space.path(&format!("{STATE}/api.sock")))
+    }
+
+    /// For the option of this name.
+    #[must_use]
+    pub fn transport_url(&self) -> String {
+        format!("rabbit://guest:guest@{ADDRESS}:5672/")
+    }
+
+    /// Starts those of `broker`, `database`, `rpc`, `api`, `periodic` that do not run; returns when they serve.
+    #[track_caller]
+    pub fn start_parts(&self, parts: &str) {
+        self.lab(&format!("start {} {parts}", self.release.name()));
+    }
+
+    /// SIGKILL. The queues that are not durable go with the broker, the database keeps everything.
+    #[track_caller]
+    pub fn kill_parts(&self, parts: &str) {
+        self.lab(&format!("kill {parts}"));
+    }
+
+    /// Runs rabbitmqctl(8); gives what it printed.
+    #[track_caller]
+    pub fn rabbitmqctl(&self, arguments: &str) -> String {
+        self.lab(&format!("rabbitmqctl {arguments}"))
+    }
+
+    /// The end of a part's log.
+    #[must_use]
+    pub fn log(&self, part: &str) -> String {
+        self.space.try_sh(&format!("tail -n 50 {STATE}/log/{part}")).unwrap_or_else(|said| said)
+    }
+
+    /// Where the processes run: `/proc` of this space shows them.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    #[track_caller]
+    fn lab(&self, arguments: &str) -> String {
+        let script = checkout().join("scripts/neutron-lab");
+        self.space.sh(&format!(
+            "NEUTRON_LAB_STATE={STATE} NEUTRON_LAB_ADDRESS={ADDRESS} {} {arguments} 2>&1",
+            script.display()
+        ))
+    }
+}
+
+impl Drop for Server {
+    /// A failed test shows what the server complained about.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let complaints = self.space.try_sh(&format!(
+                "for part in rpc api; do echo \"-- $part\"; grep -E ' (ERROR|CRITICAL) ' {STATE}/log/$part | tail -n 20; done"
+            ));
+            eprintln!("--- neutron-server at the end: {}", complaints.unwrap_or_else(|said| said));
+        }
+    }
+}
+
+fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the checkout")
+}
