@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -114,6 +114,31 @@ pub fn list() -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// What tells a namespace from every other that is there at the same time, whatever their names. A number may be given
+/// again when its namespace is gone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// Whether a file of this device and inode is the namespace, as `/proc/…/ns/net` of a process in it.
+    pub fn is(self, device: u64, inode: u64) -> bool {
+        (self.device, self.inode) == (device, inode)
+    }
+}
+
+/// The identity of the namespace that has this name; None when there is none.
+pub fn identity(name: &str) -> Result<Option<Identity>> {
+    let path = path(name)?;
+    if !is_mounted(&path).unwrap_or(false) {
+        return Ok(None);
+    }
+    let found = fs::metadata(path).ok();
+    Ok(found.map(|file| Identity { device: file.dev(), inode: file.ino() }))
 }
 
 /// True when a namespace of this name exists.
