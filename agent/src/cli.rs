@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Where the running agent listens when nothing else is said.
-pub(crate) const SOCKET: &str = "/run/baryon/baryon.sock";
+use crate::config::Request;
+use crate::sources::SourceArguments;
 
-/// One program for an OpenStack node: switch, DHCP and routers.
+/// One program for an OpenStack node: switch, DHCP, routers and metadata.
 #[derive(Debug, Parser)]
 #[command(name = "baryon", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Socket of the running agent.
-    #[arg(long, global = true, env = "BARYON_SOCKET", default_value = SOCKET)]
-    pub(crate) socket: PathBuf,
+    /// Socket of the running agent; without it the one that answers is found.
+    #[arg(long, global = true, env = "BARYON_SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
     /// Print JSON, for programs.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -24,9 +24,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the agent on this node.
-    Run(ConfigFiles),
+    Run(Settings),
     /// Print every option in force, with its value and where it was set.
-    Config(ConfigFiles),
+    Config(Settings),
     /// Print what would be done now, as commands an operator would type.
     Plan(Plan),
     /// Show the state of every object on this node.
@@ -54,22 +54,102 @@ pub(crate) enum Command {
     Controller(Box<controller::cli::Command>),
 }
 
+/// What a Python agent takes on its command line, for when the program is started by the name of one.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct StandIn {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// The settings of an agent: files, and options that go before them. Names are those of the Python agents.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ConfigFiles {
-    /// Configuration in oslo.config's syntax, with Neutron's names. May be given several times; later ones win.
-    #[arg(long = "config-file", value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// A folder whose *.conf are read after the files.
-    #[arg(long = "config-dir", value_name = "DIR")]
-    pub(crate) directories: Vec<PathBuf>,
+pub(crate) struct Settings {
+    #[command(flatten)]
+    sources: SourceArguments,
+    /// Log why, not only what.
+    #[arg(long, short = 'd', overrides_with = "nodebug")]
+    debug: bool,
+    #[arg(long, hide = true)]
+    nodebug: bool,
+    /// Log to this file; below --log-dir when it is not absolute.
+    #[arg(long, alias = "logfile", value_name = "PATH")]
+    log_file: Option<String>,
+    /// Log to a file in this folder.
+    #[arg(long, alias = "logdir", value_name = "DIR")]
+    log_dir: Option<String>,
+    /// Open the log file anew when it was moved away.
+    #[arg(long)]
+    watch_log_file: bool,
+    /// Log to syslog.
+    #[arg(long, overrides_with = "nouse_syslog")]
+    use_syslog: bool,
+    #[arg(long, hide = true)]
+    nouse_syslog: bool,
+    /// Facility of what is sent to syslog.
+    #[arg(long, value_name = "FACILITY")]
+    syslog_log_facility: Option<String>,
+    /// Log to the journal, with fields.
+    #[arg(long, overrides_with = "nouse_journal")]
+    use_journal: bool,
+    #[arg(long, hide = true)]
+    nouse_journal: bool,
+    /// Log JSON, one object a line.
+    #[arg(long, overrides_with = "nouse_json")]
+    use_json: bool,
+    #[arg(long, hide = true)]
+    nouse_json: bool,
+    /// Folder of everything that is kept.
+    #[arg(long = "state_path", alias = "state-path", value_name = "DIR")]
+    state_path: Option<String>,
+    /// Taken for the sake of existing unit files; has no effect.
+    #[arg(long, alias = "log-config", alias = "log_config", value_name = "PATH", hide = true)]
+    log_config_append: Option<String>,
+    /// Taken for the sake of existing unit files; has no effect.
+    #[arg(long, value_name = "FORMAT", hide = true)]
+    log_date_format: Option<String>,
+}
+
+impl Settings {
+    /// What there is to read: files, and on top of them the options typed.
+    pub(crate) fn request(&self) -> Request {
+        let mut typed = Vec::new();
+        let flags = [
+            ("debug", self.debug, self.nodebug),
+            ("use_syslog", self.use_syslog, self.nouse_syslog),
+            ("use_journal", self.use_journal, self.nouse_journal),
+            ("use_json", self.use_json, self.nouse_json),
+            ("watch_log_file", self.watch_log_file, false),
+        ];
+        for (option, yes, no) in flags {
+            if yes || no {
+                typed.push((option, yes.to_string()));
+            }
+        }
+        let texts = [
+            ("log_file", &self.log_file),
+            ("log_dir", &self.log_dir),
+            ("syslog_log_facility", &self.syslog_log_facility),
+            ("state_path", &self.state_path),
+            ("log_config_append", &self.log_config_append),
+            ("log_date_format", &self.log_date_format),
+        ];
+        typed.extend(texts.into_iter().filter_map(|(option, text)| Some((option, text.clone()?))));
+        Request { sources: self.sources.0.clone(), typed, stand_in: None }
+    }
+
+    /// Whether anything at all was said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sources.0.is_empty()
+    }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    /// Do not ask the running agent: read the node and the stored state as an agent with this
-    /// configuration would at its start.
+    /// Do not ask the running agent: read the node and what is wanted as an agent with this configuration
+    /// would at its start.
     #[command(flatten)]
-    pub(crate) config: ConfigFiles,
+    pub(crate) settings: Settings,
 }
 
 #[derive(Debug, Args)]

@@ -5,33 +5,46 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use controller::client::{Client, escape};
+use model::Role;
 use serde_json::Value;
 
 use crate::cli::{Cli, Command, DhcpList, Plan, Show};
 use crate::config;
 use crate::run;
+use crate::socket;
 use crate::topology::{self, Picture};
 use crate::why::Explanation;
 
 /// Carries out a command.
 pub(crate) async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
-    let ask = Asker { client: Client::new(&cli.socket), json: cli.json };
+    let socket = cli.socket.unwrap_or_else(|| socket::find(roles_of_interest(&cli.command)));
+    let ask = Asker { client: Client::new(&socket), json: cli.json };
     match cli.command {
-        Command::Run(files) => run::run(&files).await.map(|()| ExitCode::SUCCESS),
-        Command::Config(files) => print_config(&config::load(&files.files, &files.directories)?, cli.json),
+        Command::Run(settings) => run::run(&settings.request()).await.map(|()| ExitCode::SUCCESS),
+        Command::Config(settings) => print_config(&config::load(&settings.request())?, cli.json),
         Command::Plan(plan) => ask.plan(&plan).await,
         Command::Show(show) => ask.show(&show).await,
         Command::Why { kind, name } => ask.why(&kind, &name).await,
         Command::Topology { svg } => ask.topology(svg.as_deref()).await,
         Command::Dhcp { what } => ask.dhcp(what).await,
         Command::Controller(command) => {
-            let output = command.run(&cli.socket).await?;
+            let output = command.run(&socket).await?;
             if cli.json {
                 return print_json(output.value());
             }
             print(&output.to_string());
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// Whose answer is wanted where several agents share the node.
+fn roles_of_interest(command: &Command) -> &'static [Role] {
+    match command {
+        Command::Dhcp { .. } => &[Role::Dhcp],
+        Command::Why { kind, .. } if kind == "router" => &[Role::L3, Role::L2],
+        Command::Why { kind, .. } if kind == "network" => &[Role::Dhcp, Role::L2],
+        _ => &[Role::L2, Role::L3, Role::Dhcp, Role::Metadata],
     }
 }
 
@@ -46,9 +59,11 @@ impl Asker {
     }
 
     async fn plan(&self, plan: &Plan) -> anyhow::Result<ExitCode> {
-        let offline = !plan.config.files.is_empty() || !plan.config.directories.is_empty();
-        let answer =
-            if offline { run::rehearse(&plan.config).await? } else { self.get("/baryon/v1/plan").await? };
+        let answer = if plan.settings.is_empty() {
+            self.get("/baryon/v1/plan").await?
+        } else {
+            run::rehearse(&plan.settings.request()).await?
+        };
         if self.json {
             return print_json(&answer);
         }
@@ -149,7 +164,7 @@ fn print_config(loaded: &config::Loaded, json: bool) -> anyhow::Result<ExitCode>
     let mut section = "";
     for value in &loaded.in_force {
         if value.section != section {
-            section = value.section;
+            section = &value.section;
             print(&format!("[{section}]\n"));
         }
         print(&format!("# {}\n{} = {}    # {}\n", value.help, value.option, value.value, value.origin));

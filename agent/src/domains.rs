@@ -6,46 +6,52 @@
 
 use std::collections::BTreeSet;
 
-use model::{Desired, Domain, ObjectRef, Outcome, Plan, Report, Retry, Scope, Stage};
+use model::{Desired, Domain, ObjectRef, Outcome, Plan, Report, Retry, Role, Scope, Stage};
 use tracing::{debug, warn};
 
 /// A pass that did something with so many objects leaves much memory that is not in use any more.
 const MANY: usize = 64;
 
-/// The parts of a node.
+/// The parts of a node that this process sees to. A part that is absent is somebody else's: nothing of it
+/// is read or changed.
 #[derive(Debug)]
 pub(crate) struct Domains {
-    pub(crate) switch: ovs::Switch,
-    pub(crate) dhcp: dhcp::Dhcp,
-    pub(crate) routers: router::Routers,
+    /// Whose ports there are on the switch. It gives up nothing before all of them have a whole picture.
+    pub(crate) roles: BTreeSet<Role>,
+    pub(crate) switch: Option<ovs::Switch>,
+    pub(crate) dhcp: Option<dhcp::Dhcp>,
+    pub(crate) routers: Option<router::Routers>,
 }
 
 impl Domains {
     /// Looks at what is in scope and brings it to what is wanted.
     pub(crate) async fn pass(&mut self, desired: &Desired, scope: &Scope) -> Seen {
+        let plugging = self.plugging();
+        let Self { switch, dhcp, routers, .. } = self;
         // Together, because each waits for the kernel or for the switch most of the time.
-        let (mut switch, mut dhcp, mut routers) = tokio::join!(
-            prepare(&mut self.switch, desired, scope),
-            prepare(&mut self.dhcp, desired, scope),
-            prepare(&mut self.routers, desired, scope),
+        let (mut of_switch, mut of_dhcp, mut of_routers) = tokio::join!(
+            prepare(switch, desired, scope, &plugging),
+            prepare(dhcp, desired, scope, &[Role::Dhcp]),
+            prepare(routers, desired, scope, &[Role::L3]),
         );
         for stage in Stage::ALL {
             tokio::join!(
-                run(&mut self.switch, &mut switch, stage),
-                run(&mut self.dhcp, &mut dhcp, stage),
-                run(&mut self.routers, &mut routers, stage),
+                run(switch, &mut of_switch, stage),
+                run(dhcp, &mut of_dhcp, stage),
+                run(routers, &mut of_routers, stage),
             );
         }
-        let seen = Seen::together([switch.seen, dhcp.seen, routers.seen]);
+        let seen = Seen::together([of_switch.seen, of_dhcp.seen, of_routers.seen]);
         give_back_memory(scope, &seen);
         seen
     }
 
     /// What a pass would do, as commands, in the order of the stages. Changes nothing.
     pub(crate) async fn rehearse(&mut self, desired: &Desired, scope: &Scope) -> Rehearsal {
-        let switch = prepare(&mut self.switch, desired, scope).await;
-        let dhcp = prepare(&mut self.dhcp, desired, scope).await;
-        let routers = prepare(&mut self.routers, desired, scope).await;
+        let plugging = self.plugging();
+        let switch = prepare(&mut self.switch, desired, scope, &plugging).await;
+        let dhcp = prepare(&mut self.dhcp, desired, scope, &[Role::Dhcp]).await;
+        let routers = prepare(&mut self.routers, desired, scope, &[Role::L3]).await;
         let mut steps = Vec::new();
         commands(&switch.plan, &mut steps);
         commands(&dhcp.plan, &mut steps);
@@ -59,11 +65,16 @@ impl Domains {
     /// The objects that a device of the root namespace belongs to: its port, and what lives on it.
     pub(crate) fn owners_of_device(&self, name: &str) -> impl Iterator<Item = ObjectRef> {
         let owners = [
-            self.switch.owner_of_device(name),
-            self.dhcp.owner_of_device(name),
-            self.routers.owner_of_device(name),
+            self.switch.as_ref().and_then(|switch| switch.owner_of_device(name)),
+            self.dhcp.as_ref().and_then(|dhcp| dhcp.owner_of_device(name)),
+            self.routers.as_ref().and_then(|routers| routers.owner_of_device(name)),
         ];
         owners.into_iter().flatten()
+    }
+
+    /// The roles that have ports of their own on the switch, or answer for those of others.
+    fn plugging(&self) -> Vec<Role> {
+        self.roles.iter().copied().filter(|role| *role != Role::Metadata).collect()
     }
 }
 
@@ -83,7 +94,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    fn together(parts: [Self; 3]) -> Self {
+    fn together(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut whole = Self::default();
         for part in parts {
             whole.report.merge(part.report);
@@ -123,8 +134,21 @@ struct Part<S> {
     seen: Seen,
 }
 
-/// Observe, compile, plan. Objects that cannot be brought on are in the report.
-async fn prepare<D: Domain>(domain: &mut D, desired: &Desired, scope: &Scope) -> Part<D::Step> {
+impl<S> Default for Part<S> {
+    fn default() -> Self {
+        Self { plan: Plan::default(), seen: Seen::default() }
+    }
+}
+
+/// Observe, compile, plan. Objects that cannot be brought on are in the report. Nothing is taken away
+/// until the pictures of the roles in `whole` are complete.
+async fn prepare<D: Domain>(
+    domain: &mut Option<D>,
+    desired: &Desired,
+    scope: &Scope,
+    whole: &[Role],
+) -> Part<D::Step> {
+    let Some(domain) = domain else { return Part::default() };
     let actual = match domain.observe(scope).await {
         Ok(actual) => actual,
         Err(error) => {
@@ -135,7 +159,7 @@ async fn prepare<D: Domain>(domain: &mut D, desired: &Desired, scope: &Scope) ->
     let spec = domain.compile(desired, scope);
     let mut plan = D::plan(&spec, &actual);
     plan.sort();
-    if !desired.complete.contains(&D::ROLE) {
+    if !whole.iter().all(|role| desired.complete.contains(role)) {
         plan.keep_everything();
     }
     debug!(domain = D::NAME, steps = plan.steps.len(), waiting = plan.waiting.len(), "planned");
@@ -175,7 +199,8 @@ fn unreadable<D: Domain>(error: &D::Error, scope: &Scope) -> Report {
 
 /// The steps of one stage, without those of objects that this domain failed with before in this pass: a
 /// later step may lean on an earlier one. Another domain's failure is no reason: it lets its own part wait.
-async fn run<D: Domain>(domain: &mut D, part: &mut Part<D::Step>, stage: Stage) {
+async fn run<D: Domain>(domain: &mut Option<D>, part: &mut Part<D::Step>, stage: Stage) {
+    let Some(domain) = domain else { return };
     let mut steps = part.plan.take(stage);
     steps.retain(|planned| !part.seen.report.failed(planned.object));
     if steps.is_empty() {

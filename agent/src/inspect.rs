@@ -37,8 +37,16 @@ pub(crate) async fn answer(question: &Question, known: &Known<'_>, domains: &mut
         },
         Question::Plan => plan(&domains.rehearse(desired, &Scope::All).await),
         Question::Topology => value(&topology::picture(desired, statuses, host)),
-        Question::Leases => value(&domains.dhcp.leases()),
-        Question::Hosts => value(&domains.dhcp.hosts()),
+        Question::Leases => with_dhcp(domains, dhcp::Dhcp::leases),
+        Question::Hosts => with_dhcp(domains, dhcp::Dhcp::hosts),
+    }
+}
+
+/// A process without the DHCP role has no leases.
+fn with_dhcp<T: serde::Serialize>(domains: &Domains, list: impl Fn(&dhcp::Dhcp) -> Vec<T>) -> Value {
+    match &domains.dhcp {
+        Some(dhcp) => value(&list(dhcp)),
+        None => json!({ "error": "this agent does not have the role dhcp" }),
     }
 }
 

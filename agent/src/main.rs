@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod dirty;
 mod domains;
+mod driver;
 mod engine;
 mod event;
 mod inspect;
@@ -15,6 +16,9 @@ mod log;
 mod question;
 mod run;
 mod signal;
+mod socket;
+mod sources;
+mod stand_in;
 mod status;
 mod topology;
 mod why;
@@ -24,7 +28,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    match start(cli::Cli::parse()) {
+    match start() {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
@@ -33,10 +37,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: cli::Cli) -> anyhow::Result<ExitCode> {
+fn start() -> anyhow::Result<ExitCode> {
+    let stand_in = stand_in::role(std::env::args_os().next());
     // Two workers: the engine decides in one task, the DHCP service of busy networks uses the other.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(commands::carry_out(cli))
+    match stand_in {
+        Some(role) => runtime.block_on(run::run(&stand_in::request(role))).map(|()| ExitCode::SUCCESS),
+        None => runtime.block_on(commands::carry_out(cli::Cli::parse())),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "the one place that tells a person at a terminal of a failure")]

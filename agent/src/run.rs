@@ -1,69 +1,73 @@
 //! `baryon run`: puts the parts together and keeps them running. Nothing is decided here.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use controller::Local;
+use controller::Driver;
 use host::Handles;
 use host::monitor::{HostEvent, Monitor};
-use model::{Desired, Report, Scope};
+use model::{Report, Role, Scope, SwitchFacts};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use crate::cli::ConfigFiles;
-use crate::config::{self, ApiConfig, NodeConfig};
+use crate::config::{self, ApiConfig, DriverChoice, NodeConfig, Request, roles};
 use crate::domains::Domains;
+use crate::driver::{self, Open};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::{api, inspect, log, signal};
 
 /// Runs the agent until it is told to stop.
-pub(crate) async fn run(files: &ConfigFiles) -> anyhow::Result<()> {
-    let loaded = config::load(&files.files, &files.directories)?;
+pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
+    let loaded = config::load(request)?;
     let node = loaded.node;
     let level = log::start(&node.log)?;
-    info!(host = %node.host, version = env!("CARGO_PKG_VERSION"), "starting");
+    let roles: Vec<&str> = node.roles.iter().map(|role| roles::name(*role)).collect();
+    info!(host = %node.host, roles = roles.join(","), version = env!("CARGO_PKG_VERSION"), "starting");
     loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
 
     let (events, inbox) = mpsc::unbounded_channel();
-    let files = files.clone();
-    signal::watch(events.clone(), move || reload(&files, &level)).context("cannot listen to signals")?;
+    let request = request.clone();
+    signal::watch(events.clone(), move || reload(&request, &level)).context("cannot listen to signals")?;
     raise_file_limit();
     let handles = Handles::open().await.context("cannot talk to the kernel")?;
     // Before the first look, so that nothing is missed between the two.
     let monitor = Monitor::open(&handles).await;
-    let (local, desired, controller) = open(&node)?;
     let domains = domains(&node, &events, &handles)?;
+    let Open { driver, desired, routes } = driver::open(&node, facts(&domains))?;
     let (reports, reported) = mpsc::unbounded_channel();
     let engine = Engine::new(domains, node.host.clone(), node.audit_every, desired, inbox, reports);
 
-    serve(&node.api, controller.merge(api::routes(events.clone()))).await?;
+    serve(&node.api, routes.merge(api::routes(events.clone()))).await?;
     tokio::spawn(watch_host(handles, monitor, events));
-    tokio::spawn(pass_on_reports(local, reported));
+    tokio::spawn(pass_on_reports(driver.clone(), reported));
     engine.run(ready()).await;
+    driver.close().await;
     // The socket is left: the next agent takes its place, and removing it could hit that one's.
     Ok(())
 }
 
 /// What an agent with this configuration would do at its start. Changes nothing: the controller's state
 /// is read from a copy, because opening it writes.
-pub(crate) async fn rehearse(files: &ConfigFiles) -> anyhow::Result<serde_json::Value> {
-    let mut node = config::load(&files.files, &files.directories)?.node;
+pub(crate) async fn rehearse(request: &Request) -> anyhow::Result<serde_json::Value> {
+    let mut node = config::load(request)?.node;
+    let DriverChoice::Local(local) = &mut node.driver else {
+        anyhow::bail!("what a server wants is not known before the agent runs; ask the running agent");
+    };
     let folder = std::env::temp_dir().join(format!("baryon-plan-{}", std::process::id()));
     std::fs::create_dir(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let copy = folder.join("controller.redb");
-    let copied = if node.store.exists() { std::fs::copy(&node.store, &copy).map(drop) } else { Ok(()) };
-    let copied = copied.with_context(|| format!("cannot read {}", node.store.display()));
-    node.store = copy;
-    let opened = copied.and_then(|()| open(&node));
-    let _ = std::fs::remove_dir_all(&folder);
-    let (_local, desired, _) = opened?;
+    let copied = if local.store.exists() { std::fs::copy(&local.store, &copy).map(drop) } else { Ok(()) };
+    let copied = copied.with_context(|| format!("cannot read {}", local.store.display()));
+    local.store = copy;
     let (events, mut inbox) = mpsc::unbounded_channel();
     let handles = Handles::open().await.context("cannot talk to the kernel")?;
     let mut domains = domains(&node, &events, &handles)?;
+    let opened = copied.and_then(|()| driver::open(&node, facts(&domains)));
+    let _ = std::fs::remove_dir_all(&folder);
+    let Open { desired, driver: _driver, .. } = opened?;
     // The switch tells when its rows can be read; without a switch its part of the plan says so.
     let patience = node.switch.ovsdb_timeout;
     let _ = tokio::time::timeout(patience, inbox.recv()).await;
@@ -72,27 +76,33 @@ pub(crate) async fn rehearse(files: &ConfigFiles) -> anyhow::Result<serde_json::
     Ok(inspect::plan(&rehearsal))
 }
 
-fn open(node: &NodeConfig) -> anyhow::Result<(Local, watch::Receiver<Arc<Desired>>, axum::Router)> {
-    let folder = node.store.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {} for the controller's state", folder.display()))?;
-    Local::open(&node.store, node.local.clone())
-        .with_context(|| format!("cannot open the controller's state {}", node.store.display()))
-}
-
+/// The parts of the node that belong to the roles. DHCP and routers have ports on the switch, whoever
+/// sees to the rest of it.
 fn domains(
     node: &NodeConfig,
     events: &mpsc::UnboundedSender<Event>,
     handles: &Handles,
 ) -> anyhow::Result<Domains> {
+    let has = |role| node.roles.contains(&role);
     let wake = events.clone();
     // Wakes that come after the end have nobody to wake.
     let wake = move |scope| _ = wake.send(Event::Switch(scope));
+    let switch = || ovs::Switch::new(node.switch.clone(), wake);
+    let plugs = has(Role::L2) || has(Role::Dhcp) || has(Role::L3);
     Ok(Domains {
-        switch: ovs::Switch::new(node.switch.clone(), wake)?,
-        dhcp: dhcp::Dhcp::new(node.dhcp.clone(), handles.clone()),
-        routers: router::Routers::new(node.router.clone(), handles.clone()),
+        roles: node.roles.clone(),
+        switch: plugs.then(switch).transpose()?,
+        dhcp: has(Role::Dhcp).then(|| dhcp::Dhcp::new(node.dhcp.clone(), handles.clone())),
+        routers: has(Role::L3).then(|| router::Routers::new(node.router.clone(), handles.clone())),
     })
+}
+
+/// What there is to tell of the switch; nothing where none is looked at.
+fn facts(domains: &Domains) -> watch::Receiver<SwitchFacts> {
+    match &domains.switch {
+        Some(switch) => switch.facts(),
+        None => watch::channel(SwitchFacts::default()).1,
+    }
 }
 
 /// Opens the unix socket and the loopback listener, and serves them in the background.
@@ -181,9 +191,9 @@ async fn pass_on_changes(
     }
 }
 
-async fn pass_on_reports(local: Local, mut reports: mpsc::UnboundedReceiver<Report>) {
+async fn pass_on_reports(driver: Driver, mut reports: mpsc::UnboundedReceiver<Report>) {
     while let Some(report) = reports.recv().await {
-        local.report(&report);
+        driver.report(&report);
     }
 }
 
@@ -198,8 +208,8 @@ fn raise_file_limit() {
 }
 
 /// Takes from the configuration what may change while the agent runs.
-fn reload(files: &ConfigFiles, level: &log::Level) {
-    match config::load(&files.files, &files.directories) {
+fn reload(request: &Request, level: &log::Level) {
+    match config::load(request) {
         Ok(loaded) => {
             level.set(loaded.node.log.debug);
             info!(

@@ -1,13 +1,16 @@
-//! The values in force, each with its origin: a default, or a line of a file.
+//! The values in force, each with its origin: a default, a line of a file, or the command line.
 //!
-//! Options are asked for by name and type. What nobody asked for is unknown and is warned of; a value
-//! that does not fit its type is an error that names the line.
+//! Options are asked for by name and type. A value that does not fit its type is an error that names the
+//! line; what nobody asked for is left for `catalogue` to judge. What was written is in `written`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::ini::{Entry, Origin};
+use model::Role;
+
+use super::ini::{Entry, Origin, section_name};
+use super::written::{Place, Value, Written};
 
 /// A value that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,11 +25,11 @@ pub(crate) struct ValueError {
 /// One value in force, for `baryon config`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct InForce {
-    pub(crate) section: &'static str,
-    pub(crate) option: &'static str,
+    pub(crate) section: String,
+    pub(crate) option: String,
     pub(crate) value: String,
     pub(crate) origin: String,
-    pub(crate) help: &'static str,
+    pub(crate) help: String,
 }
 
 /// An option: where it stands and what it is for.
@@ -35,45 +38,57 @@ pub(crate) struct Name {
     pub(crate) section: &'static str,
     pub(crate) option: &'static str,
     pub(crate) help: &'static str,
+    /// Its value is not shown to anybody.
+    pub(crate) secret: bool,
+}
+
+impl Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}] {}", self.section, self.option)
+    }
 }
 
 /// Everything that was written, and what was asked for so far.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
-    written: BTreeMap<(String, String), Vec<(String, Origin)>>,
-    asked: BTreeSet<(String, String)>,
+    written: Written,
+    asked: BTreeSet<Place>,
     in_force: Vec<InForce>,
     errors: Vec<ValueError>,
+    warnings: Vec<String>,
+}
+
+/// What is left when every option was asked for.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) in_force: Vec<InForce>,
+    pub(crate) errors: Vec<ValueError>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) asked: BTreeSet<Place>,
+    pub(crate) written: Written,
 }
 
 impl Values {
-    pub(crate) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
-        let mut values = Self::default();
-        for entry in entries {
-            let place = values.written.entry((entry.section, entry.key)).or_default();
-            place.push((entry.value, entry.origin));
-        }
-        values
+    /// Takes the entries of every file, in the order in which they were read.
+    pub(crate) fn new(files: impl IntoIterator<Item = Vec<Entry>>) -> Self {
+        Self { written: Written::new(files), ..Self::default() }
     }
 
-    /// The value of an option as its type, or the default. The last one written wins. A value that does
-    /// not fit is kept as an error, so that all of them can be told at once.
+    /// The value of an option as its type, or the default. A value that does not fit is kept as an error,
+    /// so that all of them can be told at once.
     pub(crate) fn get<T>(&mut self, name: Name, default: T) -> T
     where
         T: FromStr<Err: Display> + Display,
     {
-        let Some((text, origin)) = self.raw(name) else {
-            self.note(name, default.to_string(), "default".to_owned());
-            return default;
-        };
-        self.note(name, text.clone(), origin.to_string());
-        match text.parse() {
-            Ok(value) => value,
-            Err(error) => {
-                self.wrong(name, &text, &origin, &error);
-                default
-            }
-        }
+        self.read(None, name, default)
+    }
+
+    /// The same as one agent reads it, who does not see the files of the others.
+    pub(crate) fn get_for<T>(&mut self, role: Role, name: Name, default: T) -> T
+    where
+        T: FromStr<Err: Display> + Display,
+    {
+        self.read(Some(role), name, default)
     }
 
     /// An option that may be absent or empty.
@@ -81,38 +96,28 @@ impl Values {
     where
         T: FromStr<Err: Display>,
     {
-        let Some((text, origin)) = self.raw(name).filter(|(text, _)| !text.is_empty()) else {
+        let Some((text, origin)) = self.raw(None, name).filter(|(text, _)| !text.is_empty()) else {
             self.note(name, String::new(), "default".to_owned());
             return None;
         };
         self.note(name, text.clone(), origin.to_string());
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.wrong(name, &text, &origin, &error);
-                None
-            }
-        }
+        self.parse(name, &text, &origin)
     }
 
-    /// A list, parted by commas or line ends.
+    /// A list, parted by commas.
     pub(crate) fn list<T>(&mut self, name: Name) -> Vec<T>
     where
         T: FromStr<Err: Display>,
     {
-        let Some((text, origin)) = self.raw(name) else {
-            self.note(name, String::new(), "default".to_owned());
-            return Vec::new();
-        };
-        self.note(name, text.replace('\n', ""), origin.to_string());
-        let mut list = Vec::new();
-        for part in text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty()) {
-            match part.parse() {
-                Ok(value) => list.push(value),
-                Err(error) => self.wrong(name, part, &origin, &error),
-            }
-        }
-        list
+        self.read_list(None, name)
+    }
+
+    /// The same as one agent reads it, who does not see the files of the others.
+    pub(crate) fn list_for<T>(&mut self, role: Role, name: Name) -> Vec<T>
+    where
+        T: FromStr<Err: Display>,
+    {
+        self.read_list(Some(role), name)
     }
 
     /// oslo.config's booleans.
@@ -120,78 +125,149 @@ impl Values {
         self.get(name, Flag(default)).0
     }
 
+    /// Whether somebody wrote a value, be it empty.
+    pub(crate) fn is_written(&self, section: &str, option: &str) -> bool {
+        self.written.find(section, option, None).is_some()
+    }
+
     /// Adds an error that a check across options found.
     pub(crate) fn refuse(&mut self, name: Name, value: &str, reason: &str) {
-        let origin = self.raw(name).map_or_else(|| "default".to_owned(), |(_, origin)| origin.to_string());
+        let origin = self.origin(name);
+        let value = if name.secret { MASK } else { value };
         self.errors.push(ValueError {
             origin,
-            option: format!("[{}] {}", name.section, name.option),
+            option: name.to_string(),
             value: value.to_owned(),
             reason: reason.to_owned(),
         });
     }
 
-    /// What was asked for, what does not fit, and what nobody asked for (option and origin).
-    pub(crate) fn finish(self) -> (Vec<InForce>, Vec<ValueError>, Vec<(String, Origin)>) {
-        let unknown = self.written.into_iter().filter(|(place, _)| !self.asked.contains(place));
-        let unknown = unknown.flat_map(|((section, option), values)| {
-            values.into_iter().map(move |(_, origin)| (format!("[{section}] {option}"), origin))
-        });
-        (self.in_force, self.errors, unknown.collect())
+    /// Adds a sentence about an option that an operator should read at every start.
+    pub(crate) fn warn(&mut self, name: Name, sentence: &str) {
+        let origin = self.origin(name);
+        self.warnings.push(format!("{origin}: {name}: {sentence}"));
     }
 
-    fn raw(&mut self, name: Name) -> Option<(String, Origin)> {
-        let place = (name.section.to_lowercase(), name.option.to_owned());
-        self.asked.insert(place.clone());
-        let (text, origin) = self.written.get(&place)?.last()?.clone();
-        Some((self.substitute(&text, 0), origin))
+    pub(crate) fn finish(self) -> Finished {
+        let Self { in_force, errors, warnings, asked, written } = self;
+        Finished { in_force, errors, warnings, asked, written }
     }
 
-    /// Replaces `$name`, `${name}` and `${section.name}` by what is written for it, as oslo.config does. A
-    /// name that is not written stays as it is; `$$` is a dollar.
-    fn substitute(&self, text: &str, depth: usize) -> String {
-        // Deep enough for any file, and an end to a circle.
-        const DEEPEST: usize = 8;
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find('$') {
-            out.push_str(&rest[..at]);
-            let after = &rest[at + 1..];
-            if let Some(after) = after.strip_prefix('$') {
-                out.push('$');
-                rest = after;
-                continue;
+    fn read<T>(&mut self, role: Option<Role>, name: Name, default: T) -> T
+    where
+        T: FromStr<Err: Display> + Display,
+    {
+        let Some((text, origin)) = self.raw(role, name) else {
+            let usual = self.substituted(&default.to_string(), name);
+            self.note(name, usual.clone(), "default".to_owned());
+            // Defaults have variables too.
+            return usual.parse().unwrap_or(default);
+        };
+        self.note(name, text.clone(), origin.to_string());
+        self.parse(name, &text, &origin).unwrap_or(default)
+    }
+
+    fn read_list<T>(&mut self, role: Option<Role>, name: Name) -> Vec<T>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let Some((text, origin)) = self.raw(role, name) else {
+            self.note(name, String::new(), "default".to_owned());
+            return Vec::new();
+        };
+        self.note(name, text.replace('\n', ""), origin.to_string());
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.filter_map(|part| self.parse(name, part, &origin)).collect()
+    }
+
+    fn parse<T: FromStr<Err: Display>>(&mut self, name: Name, text: &str, origin: &Origin) -> Option<T> {
+        match text.trim().parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong(name, text, origin, &error);
+                None
             }
-            let (name, after) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-                Some(braced) => braced,
-                None => after.split_at(
-                    after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len()),
-                ),
-            };
-            let (section, option) = name.split_once('.').unwrap_or(("default", name));
-            let written = self.written.get(&(section.to_lowercase(), option.to_owned()));
-            match written.and_then(|values| values.last()) {
-                Some((value, _)) if depth < DEEPEST => out.push_str(&self.substitute(value, depth + 1)),
-                _ => out.push_str(&rest[at..rest.len() - after.len()]),
-            }
-            rest = after;
         }
-        out + rest
     }
 
+    fn raw(&mut self, role: Option<Role>, name: Name) -> Option<(String, Origin)> {
+        self.asked.insert((section_name(name.section), name.option.to_owned()));
+        let Value { text, origin, .. } = self.written.find(name.section, name.option, role)?.clone();
+        match self.substitute(&text, name) {
+            Ok(text) => Some((text, origin)),
+            Err(error) => {
+                self.wrong(name, &text, &origin, &error);
+                None
+            }
+        }
+    }
+
+    fn substituted(&self, text: &str, name: Name) -> String {
+        if text.contains('$') {
+            self.substitute(text, name).unwrap_or(text.to_owned())
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn substitute(&self, text: &str, name: Name) -> Result<String, super::written::SubstitutionError> {
+        let known = |section: &str, option: &str| {
+            let mut known =
+                self.in_force.iter().filter(|value| section_name(&value.section) == section_name(section));
+            known.find(|value| value.option == option).map(|value| value.value.clone())
+        };
+        self.written.substitute(text, name.section, &known)
+    }
+
+    fn origin(&self, name: Name) -> String {
+        let value = self.written.find(name.section, name.option, None);
+        value.map_or_else(|| "default".to_owned(), |value| value.origin.to_string())
+    }
+
+    /// Some options are of use in two places; what is said of them is the same.
     fn note(&mut self, name: Name, value: String, origin: String) {
-        let Name { section, option, help } = name;
-        self.in_force.push(InForce { section, option, value, origin, help });
+        let noted = InForce {
+            section: name.section.to_owned(),
+            option: name.option.to_owned(),
+            value: if name.secret { masked(&value) } else { value },
+            origin,
+            help: name.help.to_owned(),
+        };
+        if !self.in_force.contains(&noted) {
+            self.in_force.push(noted);
+        }
     }
 
     fn wrong(&mut self, name: Name, text: &str, origin: &Origin, error: &impl Display) {
-        self.errors.push(ValueError {
+        let value = if name.secret { MASK } else { text };
+        let error = ValueError {
             origin: origin.to_string(),
-            option: format!("[{}] {}", name.section, name.option),
-            value: text.to_owned(),
+            option: name.to_string(),
+            value: value.to_owned(),
             reason: error.to_string(),
-        });
+        };
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
     }
+}
+
+const MASK: &str = "***";
+
+/// A secret for people: nothing of it, or of a URL all but the passwords.
+pub(crate) fn masked(secret: &str) -> String {
+    let Some((scheme, rest)) = secret.split_once("://") else {
+        return if secret.is_empty() { String::new() } else { MASK.to_owned() };
+    };
+    let (hosts, path) = rest
+        .split_at(rest.rfind('@').map_or(0, |at| rest[at..].find('/').map_or(rest.len(), |end| at + end)));
+    let hosts = hosts.split(',').map(|host| match host.rsplit_once('@') {
+        Some((user, host)) => format!("{}:{MASK}@{host}", user.split(':').next().unwrap_or_default()),
+        // Part of a password that has a comma, if anything.
+        None if hosts.contains('@') && !host.contains(':') => MASK.to_owned(),
+        None => host.to_owned(),
+    });
+    format!("{scheme}://{}{path}", hosts.collect::<Vec<_>>().join(","))
 }
 
 /// A boolean as oslo.config spells it.
@@ -212,48 +288,5 @@ impl FromStr for Flag {
 impl Display for Flag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::super::ini;
-    use super::*;
-
-    const fn name(section: &'static str, option: &'static str) -> Name {
-        Name { section, option, help: "" }
-    }
-
-    fn values(text: &str) -> Values {
-        Values::new(ini::parse(Path::new("test.conf"), text).unwrap())
-    }
-
-    #[test]
-    fn the_last_value_wins_and_variables_are_replaced() {
-        let mut values = values("state = /var\npath = $state/lib\npath = ${state}/run\nprice = $$5 $none");
-        assert_eq!(values.get(name("DEFAULT", "path"), String::new()), "/var/run");
-        assert_eq!(values.get(name("DEFAULT", "price"), String::new()), "$5 $none");
-    }
-
-    #[test]
-    fn a_circle_of_variables_ends() {
-        let mut values = values("a = $b\nb = $a");
-        assert!(values.get(name("DEFAULT", "a"), String::new()).starts_with('$'));
-    }
-
-    #[test]
-    fn wrong_and_unknown_options_are_named_with_their_line() {
-        let mut values = values("[ovs]\nmtu = big\nwhat = 1");
-        assert_eq!(values.get(name("OVS", "mtu"), 1500_u32), 1500);
-        let (_, errors, unknown) = values.finish();
-        assert!(
-            errors[0].to_string().starts_with("test.conf:2: option [OVS] mtu = \"big\""),
-            "{}",
-            errors[0]
-        );
-        assert_eq!(unknown[0].0, "[ovs] what");
-        assert_eq!(unknown[0].1.line, 3);
     }
 }
