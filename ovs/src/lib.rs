@@ -45,7 +45,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, Scope, SwitchFacts};
+use model::{Desired, Domain, ObjectRef, Outcome, Plan, Planned, Report, Role, Scope, SwitchFacts};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tracing::debug;
@@ -178,7 +178,15 @@ impl Domain for Switch {
         self.memory.settle();
         let hands =
             Hands { database: &self.database, links: &self.links, ovsdb_timeout: self.config.ovsdb_timeout };
-        apply::apply(steps, hands).await
+        let succeeds_somebody = steps.iter().any(|planned| planned.step.is_flow())
+            && self.seen.rows.bridges().any(|bridge| !bridge.predecessors.is_empty());
+        let report = apply::apply(steps, hands).await;
+        let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+        if succeeds_somebody && !report.0.values().any(failed) {
+            // What the agent before us left goes when a look at everything finds nothing of ours missing.
+            (self.wake)(Scope::All);
+        }
+        report
     }
 
     /// Ports are woken by the database, which hears of their devices first.

@@ -215,15 +215,19 @@ fn follow(mirror: &mut Mirror, bundle: &Bundle) {
         match change {
             FlowMod::Add(flow) => mirror.add(flow.clone()),
             FlowMod::Remove(key) | FlowMod::RemoveWithCookie(key, _) => mirror.delete(key),
-            // Never sent: a flow is added whole, and only learnt ones would be removed by a filter.
-            FlowMod::Modify(_) | FlowMod::RemoveAll(_) => {}
+            // Only ever sent for the flows of an agent before us.
+            FlowMod::RemoveAll(filter) => mirror.delete_cookie(filter.cookie),
+            // Never sent: a flow is added whole.
+            FlowMod::Modify(_) => {}
         }
     }
 }
 
 async fn read(connection: &Connection) -> Result<Mirror, RequestError> {
     let (cookie, mask) = cookies::FILTER;
-    Ok(Mirror::new(connection.dump_flows(&FlowFilter::all().cookie(cookie, mask)).await?))
+    let ours = connection.dump_flows(&FlowFilter::all().cookie(cookie, mask)).await?;
+    let first_table = connection.dump_flows(&FlowFilter::all().table(0)).await?;
+    Ok(Mirror::new(ours).with_first_table(first_table))
 }
 
 /// Makes one connection after the other.

@@ -1,7 +1,8 @@
 //! What we know of the flows of one bridge: those of ours, by the object that they were made for. Filled
 //! by a dump when a connection is made, and kept in step by what we send ourselves. A copy costs nothing.
 //!
-//! Foreign flows are not in here, nor are those that the switch learns.
+//! Foreign flows are not in here, nor are those that the switch learns. Of the first table it is known
+//! whose flows there are besides ours: an agent that had the bridge before us is recognised by that.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::pipeline::cookies::{self, ObjectHash};
 pub struct Mirror {
     flows: OrdSet<ByKey>,
     by_object: OrdMap<ObjectHash, OrdSet<ByKey>>,
+    /// Foreign flows of the first table, and their cookies.
+    strangers: OrdMap<FlowKey, u64>,
 }
 
 impl Mirror {
@@ -26,8 +29,35 @@ impl Mirror {
         mirror
     }
 
+    /// The same, with everything that the first table has. A flow without a cookie is nobody's.
+    #[must_use]
+    pub fn with_first_table(mut self, dump: impl IntoIterator<Item = Flow>) -> Self {
+        let strangers = dump.into_iter().filter(|flow| flow.cookie != 0 && !cookies::is_ours(flow.cookie));
+        self.strangers = strangers.map(|flow| (flow.key(), flow.cookie)).collect();
+        self
+    }
+
+    /// The cookie of a foreign flow of the first table.
+    pub fn stranger(&self, key: &FlowKey) -> Option<u64> {
+        self.strangers.get(key).copied()
+    }
+
+    /// All flows with a cookie were deleted.
+    pub fn delete_cookie(&mut self, cookie: u64) {
+        let gone: Vec<FlowKey> = self
+            .strangers
+            .iter()
+            .filter(|(_, other)| **other == cookie)
+            .map(|(key, _)| key.clone())
+            .collect();
+        gone.iter().for_each(|key| _ = self.strangers.remove(key));
+    }
+
     /// A flow was added: it replaces the one with its table, priority and match.
     pub fn add(&mut self, flow: Flow) {
+        if !self.strangers.is_empty() {
+            self.strangers.remove(&flow.key());
+        }
         let flow = ByKey(Arc::new(flow));
         self.forget(&flow);
         if let Some(object) = cookies::owner(flow.0.cookie) {

@@ -21,6 +21,9 @@ use crate::spec::Owner;
 /// Text by text: `other_config`, `options`.
 pub type Texts = BTreeMap<String, String>;
 
+/// The key in `external_ids` of Bridge for [`BridgeRow::predecessors`].
+pub const PREDECESSORS: &str = "baryon-predecessors";
+
 /// A row of Bridge.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BridgeRow {
@@ -34,6 +37,8 @@ pub struct BridgeRow {
     pub protocols: BTreeSet<String>,
     pub fail_mode: Option<String>,
     pub other_config: Texts,
+    /// The cookies of an agent that had the bridge before us, whose flows are not all gone yet.
+    pub predecessors: BTreeSet<u64>,
 }
 
 /// A row of Port.

@@ -1,5 +1,6 @@
 //! The effects that this domain can have, each printing as the command that an operator would type.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use model::{Mac, PortId, VlanTag};
@@ -7,7 +8,7 @@ use uuid::Uuid;
 
 use crate::config::DatapathType;
 use crate::openflow::Flow;
-use crate::rows::Texts;
+use crate::rows::{PREDECESSORS, Texts};
 use crate::spec::Owner;
 
 /// One effect on rows or flows.
@@ -16,11 +17,32 @@ pub enum Step {
     MakeBridge(NewBridge),
     SetBridge(BridgeChange),
     MakePort(NewPort),
-    RemovePort { bridge: String, port: Uuid, name: String },
+    RemovePort {
+        bridge: String,
+        port: Uuid,
+        name: String,
+    },
     SetPort(PortChange),
     SetInterface(InterfaceChange),
-    AddFlow { bridge: String, flow: Flow },
-    DeleteFlow { bridge: String, flow: Flow },
+    AddFlow {
+        bridge: String,
+        flow: Flow,
+    },
+    DeleteFlow {
+        bridge: String,
+        flow: Flow,
+    },
+    /// Writes down by which cookies the flows of an agent before us are known; none: they are gone.
+    SetPredecessors {
+        bridge: Uuid,
+        name: String,
+        cookies: BTreeSet<u64>,
+    },
+    /// Takes away every flow with a cookie, in whatever table.
+    DeleteCookie {
+        bridge: String,
+        cookie: u64,
+    },
 }
 
 /// A bridge with its own port, closed (`fail_mode=secure`) from the start.
@@ -96,7 +118,7 @@ const OFCTL: &str = "ovs-ofctl -O OpenFlow14";
 impl Step {
     /// Whether this is about flows, not rows.
     pub fn is_flow(&self) -> bool {
-        matches!(self, Self::AddFlow { .. } | Self::DeleteFlow { .. })
+        matches!(self, Self::AddFlow { .. } | Self::DeleteFlow { .. } | Self::DeleteCookie { .. })
     }
 }
 
@@ -109,6 +131,19 @@ impl fmt::Display for Step {
             Self::RemovePort { bridge, name, .. } => write!(f, "ovs-vsctl del-port {bridge} {name}"),
             Self::SetPort(change) => change.fmt(f),
             Self::SetInterface(change) => change.fmt(f),
+            Self::SetPredecessors { name, cookies, .. } if cookies.is_empty() => {
+                write!(f, "ovs-vsctl remove Bridge {name} external_ids {PREDECESSORS}")
+            }
+            Self::SetPredecessors { name, cookies, .. } => {
+                write!(
+                    f,
+                    "ovs-vsctl set Bridge {name} external_ids:{PREDECESSORS}=\"{}\"",
+                    cookie_list(cookies)
+                )
+            }
+            Self::DeleteCookie { bridge, cookie } => {
+                write!(f, "{OFCTL} del-flows {bridge} \"cookie={cookie:#x}/-1\"")
+            }
             Self::AddFlow { bridge, flow } => write!(f, "{OFCTL} add-flow {bridge} \"{flow}\""),
             Self::DeleteFlow { bridge, flow } => {
                 let (cookie, key) = (flow.cookie, flow.key());
@@ -212,6 +247,11 @@ impl fmt::Display for InterfaceChange {
         }
         Ok(())
     }
+}
+
+/// As the row has them.
+pub(crate) fn cookie_list(cookies: &BTreeSet<u64>) -> String {
+    cookies.iter().map(|cookie| format!("{cookie:#x}")).collect::<Vec<_>>().join(",")
 }
 
 fn keys(f: &mut fmt::Formatter<'_>, column: &str, texts: &Texts) -> fmt::Result {

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::{Hands, fail};
 use crate::error::ApplyError;
 use crate::openflow::codec::FlowMod;
-use crate::openflow::{Bundle, BundleError};
+use crate::openflow::{Bundle, BundleError, FlowFilter};
 use crate::step::Step;
 
 pub(super) async fn apply(bridge: &str, steps: Vec<Planned<Step>>, hands: Hands<'_>, report: &mut Report) {
@@ -54,6 +54,9 @@ fn change(planned: Planned<Step>) -> Option<(ObjectRef, FlowMod)> {
         Step::AddFlow { flow, .. } => Some((planned.object, FlowMod::Add(flow))),
         Step::DeleteFlow { flow, .. } => {
             Some((planned.object, FlowMod::RemoveWithCookie(flow.key(), flow.cookie)))
+        }
+        Step::DeleteCookie { cookie, .. } => {
+            Some((planned.object, FlowMod::RemoveAll(FlowFilter::all().cookie(cookie, u64::MAX))))
         }
         _ => None,
     }

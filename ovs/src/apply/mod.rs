@@ -33,7 +33,10 @@ pub(crate) async fn apply(steps: Vec<Planned<Step>>, hands: Hands<'_>) -> Report
     rows::apply(&rows, hands, &mut report).await;
     let mut bridges: BTreeMap<String, Vec<Planned<Step>>> = BTreeMap::new();
     for planned in flows.into_iter().filter(|planned| !report.failed(planned.object)) {
-        if let Step::AddFlow { bridge, .. } | Step::DeleteFlow { bridge, .. } = &planned.step {
+        if let Step::AddFlow { bridge, .. }
+        | Step::DeleteFlow { bridge, .. }
+        | Step::DeleteCookie { bridge, .. } = &planned.step
+        {
             bridges.entry(bridge.clone()).or_default().push(planned);
         }
     }

@@ -4,12 +4,17 @@
 //! nothing is brought back and nothing that took the name is hit. Sets and maps that others write to are
 //! mutated, never replaced.
 
+use std::collections::BTreeSet;
+
 use model::VlanTag;
+use uuid::Uuid;
 
 use crate::ovsdb::{Atom, Columns, Condition, Map, Mutation, Operation, Set, Value};
-use crate::rows::Texts;
+use crate::rows::{PREDECESSORS, Texts};
 use crate::spec::Owner;
-use crate::step::{BridgeChange, InterfaceChange, NewBridge, NewPort, PortChange, REMEMBERED, Step};
+use crate::step::{
+    BridgeChange, InterfaceChange, NewBridge, NewPort, PortChange, REMEMBERED, Step, cookie_list,
+};
 
 /// The operations of one step; `number` tells it from the others of the transaction. The rows that the
 /// step needs are verified or counted: see [`must_count`].
@@ -24,7 +29,8 @@ pub(super) fn operations(step: &Step, number: usize) -> Vec<Operation> {
         }
         Step::SetPort(change) => set_port(change),
         Step::SetInterface(change) => set_interface(change),
-        Step::AddFlow { .. } | Step::DeleteFlow { .. } => Vec::new(),
+        Step::SetPredecessors { bridge, cookies, .. } => set_predecessors(*bridge, cookies),
+        Step::AddFlow { .. } | Step::DeleteFlow { .. } | Step::DeleteCookie { .. } => Vec::new(),
     }
 }
 
@@ -32,6 +38,7 @@ pub(super) fn operations(step: &Step, number: usize) -> Vec<Operation> {
 pub(super) fn must_count(step: &Step) -> Option<String> {
     match step {
         Step::SetBridge(change) => Some(format!("bridge {}", change.name)),
+        Step::SetPredecessors { name, .. } => Some(format!("bridge {name}")),
         Step::SetPort(change) => Some(format!("port {}", change.name)),
         Step::SetInterface(change) => Some(format!("interface {}", change.name)),
         _ => None,
@@ -79,6 +86,15 @@ fn set_bridge(change: &BridgeChange) -> Vec<Operation> {
         mutations.push(Mutation::insert("protocols", protocols));
     }
     write("Bridge", &row, columns, mutations)
+}
+
+fn set_predecessors(bridge: Uuid, cookies: &BTreeSet<u64>) -> Vec<Operation> {
+    let mut mutations = vec![Mutation::delete_keys("external_ids", [PREDECESSORS])];
+    if !cookies.is_empty() {
+        let texts = [(PREDECESSORS, cookie_list(cookies))].into_iter().collect::<Map>();
+        mutations.push(Mutation::insert("external_ids", texts));
+    }
+    write("Bridge", &Condition::uuid(bridge), Columns::new(), mutations)
 }
 
 fn make_port(port: &NewPort, number: usize) -> Vec<Operation> {

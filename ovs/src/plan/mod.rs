@@ -10,6 +10,7 @@ mod flows;
 mod node;
 mod own_port;
 mod port;
+mod predecessors;
 mod tunnel;
 
 pub(crate) use node::patches;
@@ -61,6 +62,7 @@ impl Planner<'_> {
         objects.iter().for_each(|object| self.object(*object));
         self.leftover_rows();
         self.leftover_flows(&objects);
+        self.leave_no_predecessor();
     }
 
     fn have_ports(&self) -> BTreeSet<PortId> {

@@ -57,6 +57,7 @@ impl Planner<'_> {
         for physical in &node.physical {
             self.join(physical, &set);
         }
+        self.remember_predecessors(&set);
         self.flows(OBJECT, set);
     }
 

@@ -1,10 +1,12 @@
 //! Which tables and columns of the switch's database are followed, and how a row becomes a value. Columns that
 //! are not named here are somebody else's.
 
+use std::collections::BTreeSet;
+
 use model::VlanTag;
 use uuid::Uuid;
 
-use super::{BridgeRow, InterfaceRow, Ofport, PortRow, Texts};
+use super::{BridgeRow, InterfaceRow, Ofport, PREDECESSORS, PortRow, Texts};
 use crate::ovsdb::{Monitor, Row};
 use crate::spec::Owner;
 
@@ -13,6 +15,7 @@ pub fn monitor() -> Monitor {
     Monitor::new("Open_vSwitch")
         .table("Open_vSwitch", ["bridges", "other_config"])
         .optional("Open_vSwitch", ["datapath_types", "iface_types"])
+        .optional("Bridge", ["external_ids"])
         .table(
             "Bridge",
             ["name", "ports", "datapath_type", "datapath_id", "protocols", "fail_mode", "other_config"],
@@ -20,6 +23,12 @@ pub fn monitor() -> Monitor {
         .table("Port", ["name", "interfaces", "tag", "vlan_mode", "trunks", "other_config", "external_ids"])
         .table("Interface", ["name", "type", "ofport", "external_ids", "options"])
         .optional("Interface", ["error", "mtu_request"])
+}
+
+/// Cookies as we write them: `0x1f,0x2e`.
+fn cookies(text: &str) -> BTreeSet<u64> {
+    let cookie = |text: &str| u64::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok();
+    text.split(',').filter_map(cookie).collect()
 }
 
 fn texts(row: &Row, column: &str) -> Texts {
@@ -36,6 +45,7 @@ pub(super) fn bridge_row(uuid: Uuid, row: &Row) -> BridgeRow {
         protocols: row.strings("protocols").map(str::to_owned).collect(),
         fail_mode: row.optional_string("fail_mode").map(str::to_owned),
         other_config: texts(row, "other_config"),
+        predecessors: row.key("external_ids", PREDECESSORS).map(cookies).unwrap_or_default(),
     }
 }
 

@@ -80,6 +80,12 @@ impl Simulated {
             Step::SetInterface(change) => self.set_interface(change),
             Step::AddFlow { bridge, flow } => self.flows(bridge).add(flow.clone()),
             Step::DeleteFlow { bridge, flow } => self.flows(bridge).delete(&flow.key()),
+            Step::DeleteCookie { bridge, cookie } => self.flows(bridge).delete_cookie(*cookie),
+            Step::SetPredecessors { name, cookies, .. } => {
+                let Some(mut row) = self.actual.rows.bridge(name).cloned() else { panic!("no such bridge") };
+                row.predecessors.clone_from(cookies);
+                self.actual.rows.set_bridge(row.uuid, Some(row));
+            }
         }
     }
 
