@@ -26,6 +26,7 @@ pub(crate) async fn observe(
 ) -> Result<Actual, Error> {
     let places: BTreeSet<Place> = match scope {
         Scope::All => {
+            handles.sweep();
             let left = state_path.map(leftover::places).unwrap_or_default();
             service.places().into_iter().chain(left).collect()
         }
