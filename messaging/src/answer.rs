@@ -50,6 +50,11 @@ impl Answer {
         self.give(result);
     }
 
+    /// Gives it up without telling the caller, who is answered by another.
+    pub(crate) fn forget(mut self) {
+        self.awaited = None;
+    }
+
     fn give(&mut self, result: Result<Value, Failure>) {
         if let Some(Awaited { to, out }) = self.awaited.take() {
             // The other end is gone only when the bus is closed: then there is nobody left to answer.

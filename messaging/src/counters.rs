@@ -85,13 +85,16 @@ impl Meter {
         self.lock().reconnects += 1;
     }
 
-    pub(crate) fn dropped(&self, topic: &str, method: &str, reason: &'static str) {
+    /// Returns how often this happened.
+    pub(crate) fn dropped(&self, topic: &str, method: &str, reason: &'static str) -> u64 {
         let mut counters = self.lock();
         let key = Dropped { topic: short(topic), method: short(method), reason };
         let full = counters.dropped.len() >= MOST_NAMES && !counters.dropped.contains_key(&key);
         let key =
             if full { Dropped { method: "(others)".to_owned(), topic: String::new(), reason } } else { key };
-        *counters.dropped.entry(key).or_default() += 1;
+        let times = counters.dropped.entry(key).or_default();
+        *times += 1;
+        *times
     }
 
     pub(crate) fn called(&self, topic: &str, method: &str, took: Duration, ended: Ended) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// An exception of the other side, or one of ours for it. On the wire it is JSON in a string.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +13,6 @@ pub struct Failure {
     pub module: String,
     pub message: String,
     pub args: Vec<Value>,
-    pub kwargs: Map<String, Value>,
     /// Lines of the traceback; may be empty.
     pub traceback: Vec<String>,
 }
@@ -26,7 +25,6 @@ impl Failure {
             module: module.to_owned(),
             args: vec![Value::String(message.clone())],
             message,
-            kwargs: Map::new(),
             traceback: Vec::new(),
         }
     }
@@ -73,20 +71,16 @@ impl Failure {
             Some(Value::Array(args)) => args,
             _ => Vec::new(),
         };
-        let kwargs = match fields.remove("kwargs") {
-            Some(Value::Object(kwargs)) => kwargs,
-            _ => Map::new(),
-        };
         let lines = fields.get("tb").and_then(Value::as_array).into_iter().flatten();
         let traceback = lines.filter_map(Value::as_str).map(str::to_owned).collect();
-        Self { class, module, message, args, kwargs, traceback }
+        Self { class, module, message, args, traceback }
     }
 
     /// The text for the envelope.
     pub fn to_text(&self) -> String {
         json!({
             "class": self.class, "module": self.module, "message": self.message,
-            "tb": self.traceback, "args": self.args, "kwargs": self.kwargs,
+            "tb": self.traceback, "args": self.args, "kwargs": {},
         })
         .to_string()
     }

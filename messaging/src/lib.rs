@@ -7,18 +7,28 @@
 //! What this crate is not: it knows no topic, no method and no argument of any service.
 
 mod answer;
+mod backoff;
 mod bus;
+mod clock;
+mod connection;
+mod core;
 mod counters;
 
+mod dispatch;
+mod duplicates;
+pub mod envelope;
 mod error;
 mod failure;
 mod link;
 mod listen;
+mod names;
 mod options;
 mod request;
 mod settings;
+mod topology;
 mod url;
 mod version;
+mod waiting;
 
 pub use answer::Answer;
 pub use bus::Bus;

@@ -55,7 +55,7 @@ fn declares(settings: &mut Settings, text: &Text<'_>) -> Result<bool, OptionErro
         "use_queue_manager" => queues.manager = text.truth()?.then(QueueManager::default),
         "hostname" => queues.manager.iter_mut().for_each(|manager| manager.host = text.value.to_owned()),
         "processname" => {
-            queues.manager.iter_mut().for_each(|manager| manager.process = text.value.to_owned())
+            queues.manager.iter_mut().for_each(|manager| manager.process = text.value.to_owned());
         }
         _ => return Ok(false),
     }
@@ -73,7 +73,7 @@ fn tls(settings: &mut Settings, text: &Text<'_>) -> Result<bool, OptionError> {
         "ssl_key_file" | "kombu_ssl_keyfile" => tls.key_file = file(),
         "ssl_enforce_hostname_verification" => tls.any_host_name = !text.truth()?,
         "ssl" | "rabbit_use_ssl" => {
-            settings.tls = text.truth()?.then(|| settings.tls.take().unwrap_or_default())
+            settings.tls = text.truth()?.then(|| settings.tls.take().unwrap_or_default());
         }
         _ => return Ok(false),
     }
