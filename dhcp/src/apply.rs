@@ -2,6 +2,8 @@
 //! fails for one leaves the others alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
 use host::{Handles, Netlink, Request, ethtool, netns, sysctl};
@@ -10,6 +12,7 @@ use nix::errno::Errno;
 use tracing::{debug, info};
 
 use crate::error::Error;
+use crate::leftover;
 use crate::server::socket::Opened;
 use crate::service::Service;
 use crate::step::{Action, Step};
@@ -26,6 +29,7 @@ const SYSCTLS: [(&str, &str); 2] =
 pub(crate) async fn apply(
     handles: &Handles,
     service: &Service,
+    state_path: Option<&Path>,
     waiting: &mut BTreeSet<NetworkId>,
     steps: Vec<Planned<Step>>,
 ) -> Report {
@@ -38,6 +42,7 @@ pub(crate) async fn apply(
             .or_insert_with(|| Work {
                 handles: handles.clone(),
                 service: service.clone(),
+                state_path: state_path.map(Path::to_owned),
                 network,
                 blocked,
                 awaited: false,
@@ -59,6 +64,8 @@ pub(crate) async fn apply(
 struct Work {
     handles: Handles,
     service: Service,
+    /// Where Neutron's DHCP agent keeps its files, if it is to be replaced.
+    state_path: Option<PathBuf>,
     network: NetworkId,
     /// Whether its device did not come in this pass.
     blocked: bool,
@@ -218,9 +225,19 @@ impl Work {
             return Err(Error::NoDevice { network, device });
         };
         let failed = |source| Error::Listen { network, device: device.clone(), source };
-        let sockets = Opened::on(netlink.namespace(), device.clone(), mac).await.map_err(failed)?;
-        self.service.listen(network, sockets, index).map_err(failed)?;
+        let mut opened = Opened::on(netlink.namespace(), device.clone(), mac).await;
+        if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+            && let Some(state_path) = &self.state_path
+        {
+            // Some builds of dnsmasq do not share their socket.
+            leftover::end(state_path, network).await;
+            opened = Opened::on(netlink.namespace(), device.clone(), mac).await;
+        }
+        self.service.listen(network, opened.map_err(failed)?, index).map_err(failed)?;
         info!(%network, device, "DHCP server listens");
+        if let Some(state_path) = self.state_path.clone() {
+            tokio::spawn(async move { leftover::end(&state_path, network).await });
+        }
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! What the DHCP service has to know about its node; the agent fills it in from its configuration file.
 
+use std::path::PathBuf;
+
 use model::HostName;
 
 use crate::server::table::Times;
@@ -28,6 +30,9 @@ pub struct Config {
     /// Whether the switch forwards in userspace, where nobody completes the checksums that the kernel
     /// leaves to hardware.
     pub userspace_datapath: bool,
+    /// `state_path`, where the processes that Neutron's own agent left are found and replaced; `None`:
+    /// there was none.
+    pub state_path: Option<PathBuf>,
 }
 
 impl Config {
@@ -44,6 +49,7 @@ impl Config {
             broadcast_reply: false,
             use_veth: false,
             userspace_datapath: false,
+            state_path: None,
         }
     }
 

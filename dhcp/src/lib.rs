@@ -14,6 +14,7 @@ pub mod compile;
 pub mod config;
 pub mod error;
 pub mod index;
+mod leftover;
 mod named;
 mod observe;
 pub mod plan;
@@ -137,7 +138,8 @@ impl Domain for Dhcp {
     }
 
     async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
-        apply::apply(&self.handles, &self.service, &mut self.waiting, steps).await
+        let state_path = self.config.state_path.as_deref();
+        apply::apply(&self.handles, &self.service, state_path, &mut self.waiting, steps).await
     }
 
     fn owner_of_device(&self, name: &str) -> Option<ObjectRef> {

@@ -311,3 +311,50 @@ async fn answers_carry_the_mac_address_that_the_device_has() {
     let sources = capture.fields(&["eth.src", "dhcp.option.dhcp"]);
     assert!(sources.contains(&format!("{} 5", port.mac)), "{sources:?}");
 }
+
+/// A dnsmasq as Neutron's DHCP agent starts it, in the namespace of a network.
+fn dnsmasq(lan: &Lan, state_path: &std::path::Path) -> u32 {
+    let folder = state_path.join("dhcp").join(lan.network.to_string());
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (folder, device) = (folder.display(), lan.device());
+    sh(&format!(
+        "ip netns exec {} dnsmasq --no-hosts --no-resolv --pid-file={folder}/pid --except-interface=lo \
+         --bind-dynamic --interface={device} --user=root --dhcp-range=10.0.0.0,static,60s \
+         --dhcp-leasefile={folder}/leases --conf-file=/dev/null --port=0",
+        lan.namespace()
+    ));
+    let text = std::fs::read_to_string(format!("{folder}/pid")).expect("dnsmasq writes its number");
+    text.trim().parse().expect("a number")
+}
+
+fn lives(process: u32) -> bool {
+    std::fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dnsmasq_of_neutrons_agent_is_replaced() {
+    let _turn = lan::turn().await;
+    let lan = Lan::new(1);
+    lan.plug();
+    let state_path = std::env::temp_dir().join(format!("dnsmasq-{}", Uuid::new_v4()));
+    let mut before = Node::new(|_| {}).await;
+    lan.usual(&mut before.desired);
+    before.settle_all().await;
+    drop(before);
+    let old = dnsmasq(&lan, &state_path);
+    // A process that only has the number of one is not ours to end.
+    let folder = state_path.join("dhcp").join(Uuid::from_u128(9).to_string());
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("pid"), std::process::id().to_string()).expect("a file");
+
+    let mut node = Node::new(move |config| config.state_path = Some(state_path)).await;
+    lan.usual(&mut node.desired);
+    node.desired.complete.remove(&Role::Dhcp);
+    node.settle_all().await;
+    until("the dnsmasq of the network ends", || if lives(old) { Err("it lives".to_owned()) } else { Ok(()) });
+    let guest = lan.guest(3);
+    let port = lan.guest_port(3, &[(1, "10.0.0.3")]);
+    node.desired.set_port(port.clone());
+    node.settle_port(&port).await;
+    guest.udhcpc("");
+}
