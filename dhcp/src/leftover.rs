@@ -53,7 +53,7 @@ fn send(process: u32, signal: Signal) {
     match kill(Pid::from_raw(pid), signal) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(error) => {
-            warn!(process, %signal, %error, "cannot end the dnsmasq that Neutron's DHCP agent left")
+            warn!(process, %signal, %error, "cannot end the dnsmasq that Neutron's DHCP agent left");
         }
     }
 }
