@@ -117,6 +117,16 @@ impl Rabbit {
         self.boot();
     }
 
+    /// Stops the process without ending it, or lets it go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn freeze(&self, frozen: bool) {
+        let server = self.server.as_ref().expect("the broker runs");
+        let group = Pid::from_raw(i32::try_from(server.id()).expect("a process number"));
+        killpg(group, if frozen { Signal::SIGSTOP } else { Signal::SIGCONT }).expect("the broker is ours");
+    }
+
     /// Runs `rabbitmqctl` with these arguments and returns what it printed. It takes a second or two.
     ///
     /// # Panics
