@@ -21,27 +21,30 @@ pub(crate) struct Domains {
     pub(crate) switch: Option<ovs::Switch>,
     pub(crate) dhcp: Option<dhcp::Dhcp>,
     pub(crate) routers: Option<router::Routers>,
+    pub(crate) metadata: Option<metadata::Metadata>,
 }
 
 impl Domains {
     /// Looks at what is in scope and brings it to what is wanted.
     pub(crate) async fn pass(&mut self, desired: &Desired, scope: &Scope) -> Seen {
         let plugging = self.plugging();
-        let Self { switch, dhcp, routers, .. } = self;
+        let Self { switch, dhcp, routers, metadata, .. } = self;
         // Together, because each waits for the kernel or for the switch most of the time.
-        let (mut of_switch, mut of_dhcp, mut of_routers) = tokio::join!(
+        let (mut of_switch, mut of_dhcp, mut of_routers, mut of_metadata) = tokio::join!(
             prepare(switch, desired, scope, &plugging),
             prepare(dhcp, desired, scope, &[Role::Dhcp]),
             prepare(routers, desired, scope, &[Role::L3]),
+            prepare(metadata, desired, scope, &[Role::Metadata]),
         );
         for stage in Stage::ALL {
             tokio::join!(
                 run(switch, &mut of_switch, stage),
                 run(dhcp, &mut of_dhcp, stage),
                 run(routers, &mut of_routers, stage),
+                run(metadata, &mut of_metadata, stage),
             );
         }
-        let seen = Seen::together([of_switch.seen, of_dhcp.seen, of_routers.seen]);
+        let seen = Seen::together([of_switch.seen, of_dhcp.seen, of_routers.seen, of_metadata.seen]);
         give_back_memory(scope, &seen);
         seen
     }
@@ -52,12 +55,14 @@ impl Domains {
         let switch = prepare(&mut self.switch, desired, scope, &plugging).await;
         let dhcp = prepare(&mut self.dhcp, desired, scope, &[Role::Dhcp]).await;
         let routers = prepare(&mut self.routers, desired, scope, &[Role::L3]).await;
+        let metadata = prepare(&mut self.metadata, desired, scope, &[Role::Metadata]).await;
         let mut steps = Vec::new();
         commands(&switch.plan, &mut steps);
         commands(&dhcp.plan, &mut steps);
         commands(&routers.plan, &mut steps);
+        commands(&metadata.plan, &mut steps);
         steps.sort_by_key(|command| command.stage);
-        let seen = Seen::together([switch.seen, dhcp.seen, routers.seen]);
+        let seen = Seen::together([switch.seen, dhcp.seen, routers.seen, metadata.seen]);
         give_back_memory(scope, &seen);
         Rehearsal { steps, report: seen.report }
     }
@@ -68,6 +73,7 @@ impl Domains {
             self.switch.as_ref().and_then(|switch| switch.owner_of_device(name)),
             self.dhcp.as_ref().and_then(|dhcp| dhcp.owner_of_device(name)),
             self.routers.as_ref().and_then(|routers| routers.owner_of_device(name)),
+            self.metadata.as_ref().and_then(|metadata| metadata.owner_of_device(name)),
         ];
         owners.into_iter().flatten()
     }

@@ -12,7 +12,8 @@ use crate::question::Question;
 pub(crate) enum Event {
     /// The controller wants something else.
     Desired,
-    /// The switch changed, came or went: these objects may be different there.
+    /// The switch changed, came or went, or something else that a part of the node waited for happened: these
+    /// objects may be different.
     Switch(Scope),
     /// A network device appeared in the root namespace.
     Device(String),

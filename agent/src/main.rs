@@ -13,6 +13,7 @@ mod engine;
 mod event;
 mod inspect;
 mod log;
+mod lookup;
 mod question;
 mod run;
 mod signal;

@@ -1,6 +1,7 @@
 //! `baryon run`: puts the parts together and keeps them running. Nothing is decided here.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,6 +18,7 @@ use crate::domains::Domains;
 use crate::driver::{self, Open};
 use crate::engine::Engine;
 use crate::event::Event;
+use crate::lookup::Asker;
 use crate::{api, inspect, log, signal};
 
 /// Runs the agent until it is told to stop.
@@ -35,8 +37,10 @@ pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
     let handles = Handles::open().await.context("cannot talk to the kernel")?;
     // Before the first look, so that nothing is missed between the two.
     let monitor = Monitor::open(&handles).await;
-    let domains = domains(&node, &events, &handles)?;
+    let asker = Asker::default();
+    let domains = domains(&node, &events, &handles, &asker)?;
     let Open { driver, desired, routes } = driver::open(&node, facts(&domains))?;
+    asker.ask(driver.clone());
     let (reports, reported) = mpsc::unbounded_channel();
     let engine = Engine::new(domains, node.host.clone(), node.audit_every, desired, inbox, reports);
 
@@ -64,7 +68,7 @@ pub(crate) async fn rehearse(request: &Request) -> anyhow::Result<serde_json::Va
     local.store = copy;
     let (events, mut inbox) = mpsc::unbounded_channel();
     let handles = Handles::open().await.context("cannot talk to the kernel")?;
-    let mut domains = domains(&node, &events, &handles)?;
+    let mut domains = domains(&node, &events, &handles, &Asker::default())?;
     let opened = copied.and_then(|()| driver::open(&node, facts(&domains)));
     let _ = std::fs::remove_dir_all(&folder);
     let Open { desired, driver: _driver, .. } = opened?;
@@ -82,18 +86,24 @@ fn domains(
     node: &NodeConfig,
     events: &mpsc::UnboundedSender<Event>,
     handles: &Handles,
+    asker: &Asker,
 ) -> anyhow::Result<Domains> {
     let has = |role| node.roles.contains(&role);
-    let wake = events.clone();
-    // Wakes that come after the end have nobody to wake.
-    let wake = move |scope| _ = wake.send(Event::Switch(scope));
-    let switch = || ovs::Switch::new(node.switch.clone(), wake);
+    let wake = || {
+        let events = events.clone();
+        // Wakes that come after the end have nobody to wake.
+        move |scope| _ = events.send(Event::Switch(scope))
+    };
+    let switch = || ovs::Switch::new(node.switch.clone(), wake());
+    let lookup = Arc::new(asker.clone());
+    let metadata = || metadata::Metadata::new(node.metadata.clone(), handles.clone(), lookup, wake());
     let plugs = has(Role::L2) || has(Role::Dhcp) || has(Role::L3);
     Ok(Domains {
         roles: node.roles.clone(),
         switch: plugs.then(switch).transpose()?,
         dhcp: has(Role::Dhcp).then(|| dhcp::Dhcp::new(node.dhcp.clone(), handles.clone())),
         routers: has(Role::L3).then(|| router::Routers::new(node.router.clone(), handles.clone())),
+        metadata: has(Role::Metadata).then(metadata),
     })
 }
 

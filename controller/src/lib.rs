@@ -12,6 +12,7 @@ use tokio::sync::watch;
 pub mod cli;
 pub mod client;
 mod clock;
+pub mod guest;
 pub mod local;
 pub mod neutron;
 

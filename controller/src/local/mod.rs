@@ -26,6 +26,7 @@ mod exchange;
 pub mod fault;
 pub mod fields;
 pub mod floating_ips;
+mod guests;
 pub mod hosts;
 pub mod http;
 pub mod interfaces;
@@ -56,6 +57,8 @@ use record::Host;
 use state::{Key, State};
 use status::Statuses;
 use store::Store;
+
+use crate::guest::{Known, Near, Owner};
 
 /// The handle of the embedded controller. A clone is the same controller.
 #[derive(Clone, Debug)]
@@ -129,6 +132,12 @@ impl Local {
         let mut statuses = write(&self.inner.statuses);
         let state = read(&self.inner.state).clone();
         statuses.take(report, &state);
+    }
+
+    /// Whose a guest's port is: the owner of every port that is meant.
+    pub fn owners(&self, near: Near, known: Known) -> Vec<Owner> {
+        let state = read(&self.inner.state).clone();
+        guests::owners(&state, near, known)
     }
 
     pub fn config(&self) -> &Config {

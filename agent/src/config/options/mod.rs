@@ -31,6 +31,7 @@ mod extensions;
 mod local;
 mod log;
 mod messaging;
+mod metadata;
 mod neutron;
 mod resources;
 pub(crate) mod roles;
@@ -58,6 +59,7 @@ pub(crate) struct NodeConfig {
     pub(crate) switch: ovs::Config,
     pub(crate) dhcp: ::dhcp::Config,
     pub(crate) router: ::router::Config,
+    pub(crate) metadata: ::metadata::Config,
 }
 
 /// What tells the node what should exist.
@@ -95,13 +97,15 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
         ));
     security::check(values, &roles);
     let switch = switch::switch(values, &host);
+    let dhcp = dhcp::dhcp(values, &host, &switch);
     NodeConfig {
         log: log::log(values, program(&roles)),
         api: local::api(values, &roles),
         audit_every: Duration::from_secs(
             values.get(option!("local", "audit_interval", "seconds between two looks at everything"), 300),
         ),
-        dhcp: dhcp::dhcp(values, &host, &switch),
+        metadata: metadata::metadata(values, &host, &dhcp, &state_path),
+        dhcp,
         router: router::router(values, &host),
         driver: match driver {
             DriverName::Local => DriverChoice::Local(LocalConfig {

@@ -16,15 +16,15 @@ mod rules;
 mod topology_tests;
 
 /// The controller without its store.
-struct Bench {
+pub(super) struct Bench {
     config: Config,
     chance: Chance,
-    state: State,
+    pub(super) state: State,
     desired: model::Desired,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut config = Config::new("node1");
         config.tunnel_ip = Some("192.0.2.1".parse().unwrap());
         config.vlans.insert("physnet1".to_owned(), 100..=101);
@@ -45,19 +45,19 @@ impl Bench {
         Ok(result)
     }
 
-    fn network(&mut self, body: Value) -> Result<model::NetworkId, Fault> {
+    pub(super) fn network(&mut self, body: Value) -> Result<model::NetworkId, Fault> {
         self.change(|draft| super::networks::create(draft, None, fields(body)))
     }
 
-    fn subnet(&mut self, body: Value) -> Result<model::SubnetId, Fault> {
+    pub(super) fn subnet(&mut self, body: Value) -> Result<model::SubnetId, Fault> {
         self.change(|draft| super::subnets::create(draft, None, fields(body)))
     }
 
-    fn port(&mut self, body: Value) -> Result<model::PortId, Fault> {
+    pub(super) fn port(&mut self, body: Value) -> Result<model::PortId, Fault> {
         self.change(|draft| super::ports::create(draft, None, fields(body)))
     }
 
-    fn router(&mut self, body: Value) -> Result<model::RouterId, Fault> {
+    pub(super) fn router(&mut self, body: Value) -> Result<model::RouterId, Fault> {
         self.change(|draft| super::routers::create(draft, None, fields(body)))
     }
 
@@ -70,7 +70,7 @@ impl Bench {
         self.change(|draft| super::hosts::put(draft, name.into(), fields(body)))
     }
 
-    fn interface(
+    pub(super) fn interface(
         &mut self,
         router: model::RouterId,
         subnet: model::SubnetId,
