@@ -106,11 +106,11 @@ impl Heartbeat {
     }
 
     fn state(&self, settings: &Settings, facts: &SwitchFacts, load: Load, stamp: &Stamp) -> Value {
-        let (agent_type, binary, topic) = names(self.role);
+        let (agent_type, topic) = names(self.role);
         let mut state = Map::new();
         let mut put = |key: &str, value: Value| _ = state.insert(key.to_owned(), value);
         put("agent_type", json!(agent_type));
-        put("binary", json!(binary));
+        put("binary", json!(self.role.binary()));
         put("host", json!(settings.host.0));
         put("topic", json!(topic));
         put("uuid", json!(stamp.id));
@@ -136,13 +136,13 @@ pub(crate) struct Stamp {
     pub(crate) id: String,
 }
 
-/// `agent_type`, `binary` and `topic`: the server compares these texts.
-fn names(role: AgentRole) -> (&'static str, &'static str, &'static str) {
+/// `agent_type` and `topic`: the server compares these texts.
+fn names(role: AgentRole) -> (&'static str, &'static str) {
     match role {
-        AgentRole::OpenVSwitch => ("Open vSwitch agent", "neutron-openvswitch-agent", "N/A"),
-        AgentRole::Dhcp => ("DHCP agent", "neutron-dhcp-agent", "dhcp_agent"),
-        AgentRole::L3 => ("L3 agent", "neutron-l3-agent", "l3_agent"),
-        AgentRole::Metadata => ("Metadata agent", "neutron-metadata-agent", "N/A"),
+        AgentRole::OpenVSwitch => ("Open vSwitch agent", "N/A"),
+        AgentRole::Dhcp => ("DHCP agent", "dhcp_agent"),
+        AgentRole::L3 => ("L3 agent", "l3_agent"),
+        AgentRole::Metadata => ("Metadata agent", "N/A"),
     }
 }
 

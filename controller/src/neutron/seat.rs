@@ -36,6 +36,8 @@ pub(crate) trait Seat: Send + fmt::Debug {
     /// Takes in the answers that have come, and asks what there is to ask.
     fn tend(&mut self, now: Instant) -> Vec<Finding>;
     fn due(&self) -> Option<Instant>;
+    /// How many objects could not be understood.
+    fn complaints(&self) -> u64;
 }
 
 pub(crate) struct Seated<M: Machine> {
@@ -117,6 +119,10 @@ impl<M: Machine> Seat for Seated<M> {
 
     fn due(&self) -> Option<Instant> {
         self.machine.due()
+    }
+
+    fn complaints(&self) -> u64 {
+        self.complaints
     }
 }
 

@@ -19,6 +19,7 @@ use super::picture::Picture;
 use super::role::Message;
 use super::seat::{Heard, Seat, send};
 use super::settings::{AgentRole, Settings};
+use super::status::{AgentStanding, Standing};
 use crate::clock;
 
 /// Everything that the shell hears from.
@@ -44,6 +45,7 @@ pub(crate) struct Shell {
     picture: Picture,
     kept: Kept,
     desired: watch::Sender<Arc<Desired>>,
+    standing: watch::Sender<Standing>,
     link: LinkState,
     epoch: u64,
 }
@@ -64,6 +66,7 @@ impl Shell {
         bus: Bus,
         seats: Vec<Box<dyn Seat>>,
         desired: watch::Sender<Arc<Desired>>,
+        standing: watch::Sender<Standing>,
     ) -> (Self, mpsc::UnboundedReceiver<(AgentRole, Result<Value, Fault>)>) {
         let (told, answers) = mpsc::unbounded_channel();
         let now = Instant::now();
@@ -79,7 +82,23 @@ impl Shell {
         picture.remember(before);
         let link = LinkState::Connecting { why: None };
         let facts = SwitchFacts::default();
-        (Self { settings, bus, seats, hearts, told, facts, picture, kept, desired, link, epoch: 0 }, answers)
+        (
+            Self {
+                settings,
+                bus,
+                seats,
+                hearts,
+                told,
+                facts,
+                picture,
+                kept,
+                desired,
+                standing,
+                link,
+                epoch: 0,
+            },
+            answers,
+        )
     }
 
     /// Runs until it is told to stop.
@@ -224,6 +243,26 @@ impl Shell {
             self.kept.write(self.picture.desired());
         }
         self.beat(now);
+        self.tell();
+    }
+
+    /// Says how things stand, when it is news.
+    fn tell(&self) {
+        let agent = |heart: &Heart| AgentStanding {
+            binary: heart.beat.role.binary(),
+            known: heart.open_since_epoch == Some(self.epoch) && self.link == LinkState::Up,
+            why: heart.said.clone(),
+        };
+        let standing = Standing {
+            agents: self.hearts.iter().map(agent).collect(),
+            complete: self.picture.desired().complete.iter().copied().collect(),
+            passed_over: self.seats.iter().map(|seat| seat.complaints()).sum(),
+        };
+        self.standing.send_if_modified(|before| {
+            let news = *before != standing;
+            *before = standing;
+            news
+        });
     }
 
     /// Sends the reports that are due. Without a broker none: they would only queue up.
