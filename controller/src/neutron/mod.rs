@@ -14,27 +14,37 @@
 
 #![allow(dead_code, reason = "the parts are joined step by step")]
 
+mod batches;
+mod complaints;
+mod dhcp;
 mod fault;
 mod finding;
 mod heartbeat;
 mod kept;
+mod l2;
 mod picture;
+mod queue;
 mod role;
 mod seat;
 pub mod settings;
 mod shell;
+pub mod status;
+mod table;
 mod topic;
+mod tunnels;
 mod wire;
+mod wiring;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging::{Bus, Link};
+use messaging::Bus;
 use model::{Desired, Report, SwitchFacts};
 use tokio::sync::{mpsc, watch};
 
 pub use settings::Settings;
 use shell::{Ears, Shell};
+use status::{Standing, Status};
 
 /// How long a stop waits for the broker to hear of it.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -45,6 +55,7 @@ pub struct Neutron {
     bus: Bus,
     desired: watch::Receiver<Arc<Desired>>,
     reports: mpsc::UnboundedSender<Report>,
+    standing: watch::Receiver<Standing>,
     stop: Arc<watch::Sender<bool>>,
 }
 
@@ -52,17 +63,19 @@ impl Neutron {
     /// Begins to connect, in the background and for as often as it takes. What the node is to be is nothing
     /// until the server was heard, and says so by being incomplete. Must be called inside a tokio runtime.
     pub fn open(settings: Settings, facts: watch::Receiver<SwitchFacts>) -> Self {
-        let (bus, incoming) = Bus::start(settings.bus.clone(), Vec::new());
+        let settings = with_versions(settings);
+        let listen = table::listen(&settings);
+        let (bus, incoming) = Bus::start(settings.bus.clone(), listen);
         let (wake, answered) = mpsc::unbounded_channel();
         let (reports, reported) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (publish, desired) = watch::channel(Arc::new(Desired::default()));
-        let seats = Vec::new();
-        drop(wake);
-        let (shell, hearts) = Shell::new(Arc::new(settings), bus.clone(), seats, publish);
+        let (teller, standing) = watch::channel(Standing::default());
+        let seats = table::seats(&settings, &bus, &wake);
+        let (shell, hearts) = Shell::new(Arc::new(settings), bus.clone(), seats, publish, teller);
         let ears = Ears { incoming, link: bus.link(), facts, reports: reported, answered, stop: stopped };
         tokio::spawn(shell.run(ears, hearts));
-        Self { bus, desired, reports, stop: Arc::new(stop) }
+        Self { bus, desired, reports, standing, stop: Arc::new(stop) }
     }
 
     /// What the node is to be. The receiver always has a value; a change marks it.
@@ -70,9 +83,17 @@ impl Neutron {
         self.desired.clone()
     }
 
-    /// How the message broker can be reached, for people.
-    pub fn link(&self) -> watch::Receiver<Link> {
-        self.bus.link()
+    /// How the driver stands with the broker and the server.
+    pub fn status(&self) -> Status {
+        let link = self.bus.link().borrow().clone();
+        Status::new(&link, self.standing.borrow().clone(), self.bus.counters())
+    }
+
+    /// The status over HTTP: `/baryon/v1/controller`.
+    pub fn routes(&self) -> axum::Router {
+        let neutron = self.clone();
+        let status = move || async move { axum::Json(neutron.status()) };
+        axum::Router::new().route("/baryon/v1/controller", axum::routing::get(status))
     }
 
     /// Takes in what came of a pass of the engine.
@@ -88,4 +109,13 @@ impl Neutron {
         // A broker that is away hears nothing, and nobody waits for it.
         let _ = tokio::time::timeout(FAREWELL, self.bus.close()).await;
     }
+}
+
+/// The versions of objects that are asked for, reported and listened to: the same everywhere, because the
+/// server sends every change in every version that somebody reported.
+fn with_versions(mut settings: Settings) -> Settings {
+    for (kind, version) in table::object_versions(&settings) {
+        settings.object_versions.entry(kind).or_insert(version);
+    }
+    settings
 }
