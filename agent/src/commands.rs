@@ -9,7 +9,7 @@ use model::Role;
 use serde_json::Value;
 
 use crate::cli::{Cli, Command, DhcpList, Plan, Show};
-use crate::config;
+use crate::config::{self, InForce};
 use crate::run;
 use crate::socket;
 use crate::topology::{self, Picture};
@@ -159,10 +159,16 @@ impl Asker {
 
 fn print_config(loaded: &config::Loaded, json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        return print_json(&serde_json::to_value(&loaded.in_force)?);
+        return print_json(&serde_json::json!({
+            "in_force": &loaded.in_force,
+            "without_effect": &loaded.without_effect,
+            "warnings": &loaded.warnings,
+        }));
     }
+    let mut values: Vec<&InForce> = loaded.in_force.iter().chain(&loaded.without_effect).collect();
+    values.sort_by_key(|value| &value.section);
     let mut section = "";
-    for value in &loaded.in_force {
+    for value in values {
         if value.section != section {
             section = &value.section;
             print(&format!("[{section}]\n"));

@@ -29,6 +29,13 @@ pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
     let roles: Vec<&str> = node.roles.iter().map(|role| roles::name(*role)).collect();
     info!(host = %node.host, roles = roles.join(","), version = env!("CARGO_PKG_VERSION"), "starting");
     loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
+    if !loaded.without_effect.is_empty() {
+        let options = loaded.without_effect.len();
+        info!(
+            options,
+            "options of Neutron's that have no effect here; baryon config names them, with reasons"
+        );
+    }
 
     let (events, inbox) = mpsc::unbounded_channel();
     let request = request.clone();

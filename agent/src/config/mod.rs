@@ -11,6 +11,11 @@ mod options;
 mod values;
 mod written;
 
+#[cfg(test)]
+mod oslo_config;
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 pub(crate) use files::Source;
@@ -36,6 +41,8 @@ pub(crate) struct Request {
 pub(crate) struct Loaded {
     pub(crate) node: NodeConfig,
     pub(crate) in_force: Vec<InForce>,
+    /// Options that were written and that nothing is done with, knowingly.
+    pub(crate) without_effect: Vec<InForce>,
     /// What an operator should know, one sentence each.
     pub(crate) warnings: Vec<String>,
 }
@@ -76,11 +83,9 @@ fn check(mut values: Values) -> anyhow::Result<Loaded> {
     if !errors.is_empty() {
         return Err(WrongValues(errors).into());
     }
-    let unknown = written.iter().filter(|(place, _)| !asked.contains(*place));
-    warnings.extend(unknown.map(|((section, option), value)| {
-        format!("{}: [{section}] {option} is not an option that is known here; ignored", value.origin)
-    }));
-    Ok(Loaded { node, in_force, warnings })
+    let verdict = catalogue::judge(&written, &asked);
+    warnings.extend(verdict.warnings);
+    Ok(Loaded { node, in_force, without_effect: verdict.without_effect, warnings })
 }
 
 /// An agent of Neutron's has one role, and a server.

@@ -49,7 +49,7 @@ impl Display for Name {
 }
 
 /// Everything that was written, and what was asked for so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Values {
     written: Written,
     asked: BTreeSet<Place>,
@@ -132,7 +132,7 @@ impl Values {
 
     /// Adds an error that a check across options found.
     pub(crate) fn refuse(&mut self, name: Name, value: &str, reason: &str) {
-        let origin = self.origin(name);
+        let origin = self.origin(None, name);
         let value = if name.secret { MASK } else { value };
         self.errors.push(ValueError {
             origin,
@@ -144,8 +144,21 @@ impl Values {
 
     /// Adds a sentence about an option that an operator should read at every start.
     pub(crate) fn warn(&mut self, name: Name, sentence: &str) {
-        let origin = self.origin(name);
+        let origin = self.origin(None, name);
         self.warnings.push(format!("{origin}: {name}: {sentence}"));
+    }
+
+    /// The same about an option as one agent reads it.
+    pub(crate) fn warn_for(&mut self, role: Role, name: Name, sentence: &str) {
+        let origin = self.origin(Some(role), name);
+        self.warnings.push(format!("{origin}: {name}: {sentence}"));
+    }
+
+    /// Takes note of options that belong to a part that is not in use, so that they are not unknown.
+    pub(crate) fn know(&mut self, ask: impl FnOnce(&mut Self)) {
+        let mut copy = self.clone();
+        ask(&mut copy);
+        self.asked = copy.asked;
     }
 
     pub(crate) fn finish(self) -> Finished {
@@ -219,8 +232,8 @@ impl Values {
         self.written.substitute(text, name.section, &known)
     }
 
-    fn origin(&self, name: Name) -> String {
-        let value = self.written.find(name.section, name.option, None);
+    fn origin(&self, role: Option<Role>, name: Name) -> String {
+        let value = self.written.find(name.section, name.option, role);
         value.map_or_else(|| "default".to_owned(), |value| value.origin.to_string())
     }
 

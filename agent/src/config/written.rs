@@ -30,7 +30,7 @@ pub(crate) enum SubstitutionError {
 pub(crate) type Place = (String, String);
 
 /// Everything that was written.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Written {
     values: BTreeMap<Place, Vec<Value>>,
 }

@@ -33,13 +33,15 @@ pub(super) fn of(values: &mut Values, role: Role) -> Vec<String> {
         // Both agents find what stands in a file of neither.
         match MISSING.iter().find(|(_, name, _)| *name == extension) {
             Some((owner, _, missed)) if *owner == role => {
-                values.warn(name, &format!("the extension {extension} is not built in: {missed}"));
+                values.warn_for(role, name, &format!("the extension {extension} is not built in: {missed}"));
             }
             Some(_) => {}
             None if role == Role::L2 || !values.is_written(name.section, name.option) => {}
-            None => {
-                values.warn(name, &format!("the extension {extension} is not known and cannot be loaded"))
-            }
+            None => values.warn_for(
+                role,
+                name,
+                &format!("the extension {extension} is not known and cannot be loaded"),
+            ),
         }
     }
     built

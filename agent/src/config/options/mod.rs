@@ -27,6 +27,7 @@ macro_rules! secret {
 }
 
 mod dhcp;
+mod dnsmasq;
 mod extensions;
 mod local;
 mod log;
@@ -96,7 +97,27 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
             usual_state.to_owned(),
         ));
     security::check(values, &roles);
+    if roles.contains(&Role::Dhcp) {
+        dnsmasq::check(values);
+    } else {
+        values.know(dnsmasq::check);
+    }
     let switch = switch::switch(values, &host);
+    let local = |values: &mut Values| LocalConfig {
+        store: state_path.join("controller.redb"),
+        controller: local::local(values, &host, &switch),
+    };
+    let neutron = |values: &mut Values| neutron::neutron(values, &host, &roles, &switch, &state_path);
+    let choice = match driver {
+        DriverName::Local => {
+            values.know(|values| _ = neutron(values));
+            DriverChoice::Local(local(values))
+        }
+        DriverName::Neutron => {
+            values.know(|values| _ = local(values));
+            DriverChoice::Neutron(Box::new(neutron(values)))
+        }
+    };
     let dhcp = dhcp::dhcp(values, &host, &switch);
     NodeConfig {
         log: log::log(values, program(&roles)),
@@ -107,15 +128,7 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
         metadata: metadata::metadata(values, &host, &dhcp, &state_path),
         dhcp,
         router: router::router(values, &host),
-        driver: match driver {
-            DriverName::Local => DriverChoice::Local(LocalConfig {
-                store: state_path.join("controller.redb"),
-                controller: local::local(values, &host, &switch),
-            }),
-            DriverName::Neutron => {
-                DriverChoice::Neutron(Box::new(neutron::neutron(values, &host, &roles, &switch, &state_path)))
-            }
-        },
+        driver: choice,
         roles,
         state_path,
         switch,

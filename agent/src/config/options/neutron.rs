@@ -12,7 +12,7 @@ use model::{HostName, Role};
 
 use super::messaging::messaging;
 use super::resources::resources;
-use super::{Pair, extensions, float_seconds, seconds};
+use super::{Pair, extensions, float_seconds, seconds, security};
 use crate::config::values::Values;
 
 /// Takes the options of all roles.
@@ -88,7 +88,7 @@ fn switch_settings(values: &mut Values, host: &str, switch: &ovs::Config) -> Swi
             option!("ovs", "vhostuser_socket_dir", "folder of vhost-user sockets, as told to Nova"),
             "/var/run/openvswitch".to_owned(),
         ),
-        ovs_hybrid_plug: false,
+        ovs_hybrid_plug: security::hybrid_plug(values),
         extensions: extensions::of(values, Role::L2),
         resource_providers: resources(values, host, &switch.bridge_mappings),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use model::Role;
 
-use crate::config::values::Values;
+use crate::config::values::{Name, Values};
 
 /// Refuses and warns.
 pub(super) fn check(values: &mut Values, roles: &BTreeSet<Role>) {
@@ -33,21 +33,37 @@ pub(super) fn check(values: &mut Values, roles: &BTreeSet<Role>) {
     }
 }
 
+/// Whether Nova is to plug guests over a Linux bridge: the Python agent's firewall of that kind will filter
+/// there when it comes back.
+pub(super) fn hybrid_plug(values: &mut Values) -> bool {
+    let (enabled, driver) = firewall_options(values);
+    enabled && matches!(word(&driver).as_str(), "iptables_hybrid" | "ovshybridiptablesfirewalldriver")
+}
+
 fn firewall(values: &mut Values) {
-    let enabled = values
-        .flag(option!("securitygroup", "enable_security_group", "security groups; not enforced yet"), true);
-    let name = option!("securitygroup", "firewall_driver", "what enforces security groups; nothing does yet");
-    let driver = values.get(name, String::new());
-    let word = driver.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let (enabled, driver) = firewall_options(values);
     // An absent driver is no firewall for the Python agent too.
-    let none = matches!(word.as_str(), "" | "noop" | "noopfirewalldriver");
+    let none = matches!(word(&driver).as_str(), "" | "none" | "noop" | "noopfirewalldriver");
     if enabled && !none {
         values.warn(
-            name,
+            DRIVER,
             &format!(
                 "security groups are NOT enforced on this node, although {driver} is set: every port can be \
-                 reached from everywhere on its network; address spoofing is prevented. To accept this, set it to noop"
+                 reached from everywhere on its network; address spoofing is prevented. Set it to noop to accept this"
             ),
         );
     }
+}
+
+const DRIVER: Name =
+    option!("securitygroup", "firewall_driver", "what enforces security groups; nothing does yet");
+
+fn firewall_options(values: &mut Values) -> (bool, String) {
+    let enabled = option!("securitygroup", "enable_security_group", "security groups; not enforced yet");
+    (values.flag(enabled, true), values.get(DRIVER, String::new()))
+}
+
+/// A driver goes by a word or by the name of its class, with its path.
+fn word(driver: &str) -> String {
+    driver.rsplit('.').next().unwrap_or_default().to_lowercase()
 }

@@ -16,7 +16,7 @@ pub(super) fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
     let types: Vec<TunnelType> = values.list(tunnel_types);
     let mappings = option!("ovs", "bridge_mappings", "physical network to bridge, as network:bridge,…");
     let pairs: Vec<Pair<String>> = values.list(mappings);
-    let config = ovs::Config {
+    let mut config = ovs::Config {
         host: host.clone(),
         integration_bridge: values
             .get(option!("ovs", "integration_bridge", "where every port is"), usual.integration_bridge),
@@ -87,6 +87,11 @@ pub(super) fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
             usual.openflow_timeout,
         ),
     };
+    let responder = option!("agent", "arp_responder", "answer ARP for remote ports here");
+    if config.arp_responder && !config.l2_population {
+        values.warn(responder, "off, because l2_population is: addresses behind tunnels are not known");
+        config.arp_responder = false;
+    }
     if let Err(error) = config.check() {
         values.refuse(option!("ovs", "(together)", ""), "these options", &error.to_string());
     }
