@@ -87,7 +87,10 @@ fn tune(stream: &TcpStream, heartbeat: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let patience = if heartbeat.is_zero() { Duration::from_secs(60) } else { heartbeat };
     let socket = SockRef::from(stream);
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(patience).with_interval(patience / 4))?;
+    // Whole seconds, and at least one.
+    let interval = (patience / 4).max(Duration::from_secs(1));
+    let keepalive = TcpKeepalive::new().with_time(patience.max(interval)).with_interval(interval);
+    socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(patience))
 }
 

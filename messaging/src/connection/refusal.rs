@@ -75,6 +75,17 @@ pub(crate) fn is_soft(error: &lapin::Error, kind: &AMQPSoftError) -> bool {
     from_broker(error).is_some_and(|error| matches!(error.kind(), AMQPErrorKind::Soft(soft) if soft == kind))
 }
 
+/// Whether an error is about the whole connection, not about one channel.
+pub(crate) fn ends_connection(error: &lapin::Error) -> bool {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Hard(_)),
+        ErrorKind::InvalidChannel(_)
+        | ErrorKind::InvalidChannelState(..)
+        | ErrorKind::ChannelsLimitReached => false,
+        _ => true,
+    }
+}
+
 /// Why the broker did not let us in. `user` and `host` are the virtual host and the user that we named.
 pub(crate) fn login(error: &lapin::Error, user: &str, host: &str) -> String {
     let Some(refusal) = from_broker(error) else {

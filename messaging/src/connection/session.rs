@@ -112,7 +112,10 @@ impl Session {
                         info!("the message broker takes messages again");
                         core.unblocked(Arc::clone(&self.publisher));
                     }
-                    Some(Event::Error(error)) => return End::Lost(self.last_words(Some(&error))),
+                    Some(Event::Error(error)) if refusal::ends_connection(&error) => {
+                        return End::Lost(self.last_words(Some(&error)));
+                    }
+                    // What ends a channel is noticed by whoever uses it.
                     Some(_) => {}
                     None => return End::Lost(self.last_words(None)),
                 },

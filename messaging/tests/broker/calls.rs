@@ -164,7 +164,7 @@ async fn four_megabytes_go_both_ways() {
     let peer = Peer::new(shared()).await;
     peer.serve("large", "large.topic").await;
     let (bus, _incoming) = start(settings(shared(), "large"), vec![]);
-    let text = "long \"words\" \\ \u{1F600} ".repeat(180_000);
+    let text = "long \"words\" \\ \u{1F600} ".repeat(250_000);
     assert!(text.len() > 4_000_000);
     let call = bus.call(request("large.topic", "echo", json!({ "text": text })));
     let answer = async {

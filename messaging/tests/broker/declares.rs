@@ -82,9 +82,9 @@ async fn quorum() {
     let expected = [
         "exchange quorum topic true false",
         "exchange quorum.t_fanout fanout true true",
-        "queue quorum.t true false [{\"x-delivery-limit\",3}, {\"x-max-in-memory-length\",4}, {\"x-max-in-memory-bytes\",5000}, {\"x-queue-type\",\"quorum\"}]",
-        "queue quorum.t.node1 true false [{\"x-delivery-limit\",3}, {\"x-max-in-memory-length\",4}, {\"x-max-in-memory-bytes\",5000}, {\"x-queue-type\",\"quorum\"}]",
-        "queue quorum.t_fanout_* true false [{\"x-delivery-limit\",3}, {\"x-expires\",1800000}, {\"x-max-in-memory-bytes\",5000}, {\"x-max-in-memory-length\",4}, {\"x-queue-type\",\"quorum\"}]",
+        "queue quorum.t true false [{\"x-delivery-limit\",3},{\"x-max-in-memory-bytes\",5000},{\"x-max-in-memory-length\",4},{\"x-queue-type\",\"quorum\"}]",
+        "queue quorum.t.node1 true false [{\"x-delivery-limit\",3},{\"x-max-in-memory-bytes\",5000},{\"x-max-in-memory-length\",4},{\"x-queue-type\",\"quorum\"}]",
+        "queue quorum.t_fanout_* true false [{\"x-delivery-limit\",3},{\"x-expires\",1800000},{\"x-max-in-memory-bytes\",5000},{\"x-max-in-memory-length\",4},{\"x-queue-type\",\"quorum\"}]",
     ];
     let queues = QueueOptions {
         quorum: true,
@@ -102,8 +102,8 @@ async fn managed_names_and_mirrors() {
         "exchange managed.t_fanout fanout false true",
         "queue managed.t false false [{\"x-ha-policy\",\"all\"}]",
         "queue managed.t.node1 false false [{\"x-ha-policy\",\"all\"}]",
-        "queue managed.t_fanout_managed-n1:agent:2 false false [{\"x-expires\",1800000}, {\"x-ha-policy\",\"all\"}]",
-        "queue reply_managed-n1:agent:1 false false [{\"x-expires\",1800000}, {\"x-ha-policy\",\"all\"}]",
+        "queue managed.t_fanout_managed-n1:agent:2 false false [{\"x-expires\",1800000},{\"x-ha-policy\",\"all\"}]",
+        "queue reply_managed-n1:agent:1 false false [{\"x-expires\",1800000},{\"x-ha-policy\",\"all\"}]",
     ];
     let queues = QueueOptions {
         mirrored: true,
@@ -122,7 +122,7 @@ async fn streams_are_shared_and_read_on_where_one_was() {
         "exchange stream.t_fanout fanout true true",
         "queue stream.t false false []",
         "queue stream.t.node1 false false []",
-        "queue stream.t_fanout true false [{\"x-max-age\",\"1800s\"}, {\"x-queue-type\",\"stream\"}]",
+        "queue stream.t_fanout true false [{\"x-max-age\",\"1800s\"},{\"x-queue-type\",\"stream\"}]",
     ];
     let settings = Settings { queues, prefetch: 10, ..settings(shared(), "stream") };
     let (bus, mut incoming) = start(settings.clone(), vec![listen("stream.t")]);

@@ -34,7 +34,7 @@ pub(crate) fn settings(rabbit: &Rabbit, exchange: &str) -> Settings {
 /// Shows what the bus logs when a test fails.
 pub(crate) fn logged() {
     let _ =
-        tracing_subscriber::fmt().with_env_filter("messaging=debug,lapin=off").with_test_writer().try_init();
+        tracing_subscriber::fmt().with_env_filter("messaging=info,lapin=off").with_test_writer().try_init();
 }
 
 pub(crate) fn start(settings: Settings, listen: Vec<Listen>) -> (Bus, mpsc::Receiver<Incoming>) {
