@@ -49,8 +49,9 @@ fn poll<T, E: Display>(
     }
 }
 
-/// Lets time pass because time is what is measured. To wait for something, use [`until`].
-pub(crate) fn pass(time: Duration) {
+/// Lets time pass because time is what is measured, or because an event is to come at any moment. To wait for
+/// something, use [`until`].
+pub fn pass(time: Duration) {
     sleep(time);
 }
 

@@ -171,6 +171,34 @@ impl Api {
         });
     }
 
+    /// Takes a network's DHCP service, or a router, from whoever has it, and gives it to an agent of this host.
+    /// `kind` is `dhcp-network` or `l3-router`.
+    #[track_caller]
+    pub fn move_to(&self, kind: &str, resource: &Value, host: &str) {
+        let (type_of_agent, field, listing) = match kind {
+            "dhcp-network" => {
+                ("DHCP agent", "network_id", format!("networks/{}/dhcp-agents", text(resource, "id")))
+            }
+            _ => ("L3 agent", "router_id", format!("routers/{}/l3-agents", text(resource, "id"))),
+        };
+        let agents = |path: &str| {
+            let answer = self.must("GET", path, &Value::Null);
+            answer["agents"].as_array().cloned().unwrap_or_default()
+        };
+        for agent in agents(&listing) {
+            if agent["host"] == host {
+                return;
+            }
+            let id = text(&agent, "id");
+            self.must("DELETE", &format!("agents/{id}/{kind}s/{}", text(resource, "id")), &Value::Null);
+        }
+        let there = agents(&format!("agents?host={host}"));
+        let agent = there.iter().find(|agent| agent["agent_type"] == type_of_agent);
+        let agent = agent.unwrap_or_else(|| panic!("there is no {type_of_agent} on {host}: {there:?}"));
+        let id = text(agent, "id");
+        self.must("POST", &format!("agents/{id}/{kind}s"), &json!({ field: resource["id"] }));
+    }
+
     #[track_caller]
     fn must(&self, method: &str, path: &str, body: &Value) -> Value {
         self.call(method, path, body).unwrap_or_else(|said| panic!("{said}"))
