@@ -60,7 +60,9 @@ pub(super) fn list<T>(
 ) -> Result<Vec<T>, Malformed> {
     let count = object.values(field)?.len();
     if count > MOST {
-        return Err(object.wrong(field, format_args!("{count} entries are more than the {MOST} that are taken")));
+        return Err(
+            object.wrong(field, format_args!("{count} entries are more than the {MOST} that are taken"))
+        );
     }
     object.objects(field)?.map(|item| read(&item?)).collect()
 }
