@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, Tuple};
+use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
@@ -30,6 +30,25 @@ pub enum Selector {
     },
 }
 
+/// One direction of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Direction {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    /// Of protocols that have ports.
+    pub source_port: Option<u16>,
+    pub destination_port: Option<u16>,
+}
+
+/// An entry. What leaves in `original` and comes back as `reply` is translated where the two are no mirror images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connection {
+    /// IANA's number of the transport protocol.
+    pub protocol: u8,
+    pub original: Direction,
+    pub reply: Direction,
+}
+
 /// `CTA_ID` and `CTA_ZONE` of linux/netfilter/nfnetlink_conntrack.h
 const ID: u16 = 12;
 const ZONE: u16 = 18;
@@ -40,15 +59,28 @@ impl Netlink {
         if selectors.is_empty() {
             return Ok(0);
         }
-        self.netfilter("conntrack -D", |handle| delete(handle, selectors)).await
+        let means = move |entry: &NetfilterMessage| selectors.iter().any(|selector| selector.means(entry));
+        self.netfilter("conntrack -D", |handle| delete(handle, means)).await
+    }
+
+    /// Deletes the entries, of any zone, that the function holds for; gives how many there were.
+    pub async fn delete_conntrack_where(
+        &self,
+        which: impl Fn(&Connection) -> bool + Send + 'static,
+    ) -> Result<usize> {
+        let means = move |entry: &NetfilterMessage| connection(entry).is_some_and(|entry| which(&entry));
+        self.netfilter("conntrack -D", |handle| delete(handle, means)).await
     }
 }
 
-async fn delete(mut handle: Netfilter, selectors: Vec<Selector>) -> std::result::Result<usize, Cause> {
+async fn delete(
+    mut handle: Netfilter,
+    means: impl Fn(&NetfilterMessage) -> bool,
+) -> std::result::Result<usize, Cause> {
     let all = message(NetfilterProtoFamily::Unspec, ConntrackMessage::Get(Vec::new()));
     let mut started = Vec::new();
     for entry in channel::dump(&mut handle, all).await? {
-        if selectors.iter().any(|selector| selector.means(&entry)) {
+        if means(&entry) {
             started.push(channel::start(&mut handle, deletion(&entry), NLM_F_ACK)?);
         }
     }
@@ -86,6 +118,52 @@ impl Selector {
             _ => false,
         })
     }
+}
+
+/// An entry as a value; None when it lacks something that every entry has.
+fn connection(entry: &NetfilterMessage) -> Option<Connection> {
+    let mut original = None;
+    let mut reply = None;
+    for attribute in attributes(entry) {
+        match attribute {
+            ConntrackAttribute::CtaTupleOrig(tuples) => original = Some(tuples),
+            ConntrackAttribute::CtaTupleReply(tuples) => reply = Some(tuples),
+            _ => {}
+        }
+    }
+    let (original, reply) = (original?, reply?);
+    let protocol = protocol_of(original)?;
+    Some(Connection { protocol, original: direction(original)?, reply: direction(reply)? })
+}
+
+fn protocol_of(tuples: &[Tuple]) -> Option<u8> {
+    tuples.iter().find_map(|tuple| match tuple {
+        Tuple::Proto(parts) => parts.iter().find_map(|part| match part {
+            ProtoTuple::Protocol(protocol) => Some((*protocol).into()),
+            _ => None,
+        }),
+        _ => None,
+    })
+}
+
+fn direction(tuples: &[Tuple]) -> Option<Direction> {
+    let (mut source, mut destination, mut source_port, mut destination_port) = (None, None, None, None);
+    for tuple in tuples {
+        match tuple {
+            Tuple::Ip(parts) => parts.iter().for_each(|part| match part {
+                IPTuple::SourceAddress(address) => source = Some(*address),
+                IPTuple::DestinationAddress(address) => destination = Some(*address),
+                _ => {}
+            }),
+            Tuple::Proto(parts) => parts.iter().for_each(|part| match part {
+                ProtoTuple::SourcePort(port) => source_port = Some(*port),
+                ProtoTuple::DestinationPort(port) => destination_port = Some(*port),
+                _ => {}
+            }),
+            _ => {}
+        }
+    }
+    Some(Direction { source: source?, destination: destination?, source_port, destination_port })
 }
 
 fn attributes(entry: &NetfilterMessage) -> &[ConntrackAttribute] {

@@ -6,15 +6,15 @@
 //!   lead over a foreign device: what the kernel, a routing daemon or an operator's bare
 //!   `ip route add` (protocol `boot`) made is theirs;
 //! * addresses that the kernel or an advertisement brings and takes;
-//! * nftables tables other than `ip baryon`.
+//! * nftables tables other than `ip baryon` and `ip6 baryon`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 use ipnet::IpNet;
 use model::{Mac, RouterId};
 
-use crate::spec::Routes;
+use crate::ruleset::Family;
+use crate::spec::{Routes, Translations};
 
 /// What exists, of the routers in scope.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -42,10 +42,10 @@ pub struct Snapshot {
     pub routes: Routes,
     /// Those of the sysctls that matter which exist.
     pub sysctls: BTreeMap<String, String>,
-    /// The comment of our table; absent when there is no such table.
-    pub table: Option<String>,
-    /// What floating IPs stand for under that table; absent when this process did not want it so itself.
-    pub floating: Option<BTreeMap<Ipv4Addr, Ipv4Addr>>,
+    /// The comments of our tables.
+    pub tables: BTreeMap<Family, String>,
+    /// What addresses stand for under these tables; absent when this process did not want it so itself.
+    pub translations: Option<Translations>,
 }
 
 /// One device.

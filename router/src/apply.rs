@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures::{StreamExt as _, stream};
-use host::conntrack::Selector;
+use host::conntrack::{Connection, Selector};
 use host::{Handles, Netlink, Request, Route, netns, nft, sysctl};
 use model::{ObjectRef, Outcome, Planned, Report, Retry, RouterId, names};
 use nix::errno::Errno;
 use tracing::debug;
 
 use crate::error::Error;
-use crate::ruleset::{FAMILY, TABLE};
-use crate::spec::Hop;
+use crate::ruleset::removal;
+use crate::spec::{Forwarding, Hop};
 use crate::step::{Change, Step};
 use crate::{AT_ONCE, announce};
 
@@ -66,6 +66,7 @@ enum Batch {
     Sysctls(Vec<(String, String)>),
     Rules(String),
     Forget(Vec<(Ipv4Addr, Option<Ipv4Addr>)>),
+    ForgetForwarded(Vec<(Ipv4Addr, Vec<Forwarding>)>),
     Announce(Vec<(String, Ipv4Addr)>),
 }
 
@@ -104,6 +105,7 @@ async fn do_batch(handles: &Handles, router: RouterId, handle: &Netlink, batch: 
         }
         Batch::Rules(text) => nft::load(namespace, &text).await,
         Batch::Forget(addresses) => forget(handle, addresses).await,
+        Batch::ForgetForwarded(addresses) => forget_forwarded(handle, addresses.into_iter().collect()).await,
         Batch::Announce(addresses) => {
             announce::begin(handles, router, addresses);
             Ok(())
@@ -138,6 +140,33 @@ async fn forget(handle: &Netlink, addresses: Vec<(Ipv4Addr, Option<Ipv4Addr>)>) 
     Ok(())
 }
 
+/// Connections to the addresses, or from them, that are not as the ports of the addresses lead now.
+async fn forget_forwarded(
+    handle: &Netlink,
+    addresses: BTreeMap<Ipv4Addr, Vec<Forwarding>>,
+) -> host::Result<()> {
+    let stale = move |entry: &Connection| {
+        let kept = |address: &IpAddr| match address {
+            IpAddr::V4(address) => addresses.get(address),
+            IpAddr::V6(_) => None,
+        };
+        if let Some(keep) = kept(&entry.original.destination) {
+            return !keep.iter().any(|forwarding| leads(forwarding, entry));
+        }
+        // Ports that are led inwards give no connection outwards its source.
+        kept(&entry.reply.destination).is_some()
+    };
+    let count = handle.delete_conntrack_where(stale).await?;
+    debug!(namespace = %handle.namespace(), count, "connections cut");
+    Ok(())
+}
+
+fn leads(forwarding: &Forwarding, entry: &Connection) -> bool {
+    entry.protocol == forwarding.protocol.number()
+        && entry.reply.source == IpAddr::V4(forwarding.fixed)
+        && entry.original.destination_port.and_then(|port| forwarding.inside(port)) == entry.reply.source_port
+}
+
 /// The first failure; the other requests have been tried all the same.
 fn first(results: impl IntoIterator<Item = host::Result<()>>) -> host::Result<()> {
     results.into_iter().collect()
@@ -153,6 +182,7 @@ fn batches(changes: Vec<Change>) -> Vec<Batch> {
             (Some(Batch::Requests(all)), Batch::Requests(more)) => all.extend(more),
             (Some(Batch::Sysctls(all)), Batch::Sysctls(more)) => all.extend(more),
             (Some(Batch::Forget(all)), Batch::Forget(more)) => all.extend(more),
+            (Some(Batch::ForgetForwarded(all)), Batch::ForgetForwarded(more)) => all.extend(more),
             (Some(Batch::Announce(all)), Batch::Announce(more)) => all.extend(more),
             (_, next) => batches.push(next),
         }
@@ -187,11 +217,9 @@ fn batch(change: Change) -> Option<Batch> {
             Batch::Requests(vec![Request::DeleteRoute(Route::multipath(destination, Vec::new()))])
         }
         Change::LoadRules { ruleset } => Batch::Rules(ruleset.to_string()),
-        // A table that is gone already would fail to be deleted, but for this.
-        Change::DeleteRules => {
-            Batch::Rules(format!("add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"))
-        }
+        Change::DeleteRules { family } => Batch::Rules(removal(family)),
         Change::Forget { address, keep } => Batch::Forget(vec![(address, keep)]),
+        Change::ForgetForwarded { address, keep } => Batch::ForgetForwarded(vec![(address, keep)]),
         Change::Announce { device, address } => Batch::Announce(vec![(device, address)]),
     };
     Some(batch)

@@ -14,6 +14,11 @@ pub struct Config {
     pub use_random_fully: bool,
     /// Neutron's `external_ingress_mark`: the low 16 bits of the mark of packets from outside.
     pub external_ingress_mark: u16,
+    /// Neutron's `metadata_port`: where the metadata proxy listens in every router's namespace. None without
+    /// `enable_metadata_proxy`.
+    pub metadata_port: Option<u16>,
+    /// Neutron's `metadata_access_mark`: the low 16 bits of the mark of requests for metadata.
+    pub metadata_access_mark: u16,
     /// Neutron's `ipv6_gateway`: the link-local address of the IPv6 router outside, for external networks
     /// whose subnets name none. Without it the gateway device listens to router advertisements.
     pub ipv6_gateway: Option<Ipv6Addr>,
@@ -22,6 +27,13 @@ pub struct Config {
 impl Config {
     /// Neutron's defaults for a node.
     pub fn new(host: HostName) -> Self {
-        Self { host, use_random_fully: true, external_ingress_mark: 0x2, ipv6_gateway: None }
+        Self {
+            host,
+            use_random_fully: true,
+            external_ingress_mark: 0x2,
+            metadata_port: Some(9697),
+            metadata_access_mark: 0x1,
+            ipv6_gateway: None,
+        }
     }
 }

@@ -24,7 +24,6 @@ pub mod spec;
 pub mod step;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use host::Handles;
 use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, RouterId, Scope};
@@ -36,6 +35,8 @@ pub use spec::{RouterSpec, Spec};
 pub use step::Step;
 
 use actual::{Found, Snapshot};
+use ruleset::Family;
+use spec::Translations;
 
 /// How many routers are read or changed at the same time.
 const AT_ONCE: usize = 8;
@@ -51,13 +52,13 @@ pub struct Routers {
     devices: BTreeMap<String, RouterId>,
 }
 
-/// What is remembered of a router between passes. What is made does not depend on it: it only tells which
-/// floating IPs moved, and when it is not known they are all looked at.
+/// What is remembered of a router between passes. What is made does not depend on it: it only tells what
+/// addresses stood for, and when it is not known they are all looked at.
 #[derive(Debug)]
 struct Wanted {
     devices: Vec<String>,
-    fingerprint: String,
-    floating: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    tables: BTreeMap<Family, String>,
+    translations: Translations,
 }
 
 impl Routers {
@@ -66,11 +67,11 @@ impl Routers {
         Self { handles, config, wanted: BTreeMap::new(), devices: BTreeMap::new() }
     }
 
-    /// A table that was loaded from what was wanted last holds what floating IPs stood for.
+    /// Tables that were loaded from what was wanted last hold what addresses stood for.
     fn recognise(&self, router: RouterId, snapshot: &mut Snapshot) {
         let wanted = self.wanted.get(&router);
-        let loaded = wanted.filter(|wanted| snapshot.table.as_ref() == Some(&wanted.fingerprint));
-        snapshot.floating = loaded.map(|wanted| wanted.floating.clone());
+        let loaded = wanted.filter(|wanted| snapshot.tables == wanted.tables);
+        snapshot.translations = loaded.map(|wanted| wanted.translations.clone());
     }
 
     fn remember(&mut self, spec: &Spec) {
@@ -85,8 +86,8 @@ impl Routers {
             if let Some(spec) = spec {
                 let devices: Vec<String> = spec.interfaces.keys().cloned().collect();
                 self.devices.extend(devices.iter().map(|device| (device.clone(), *router)));
-                let fingerprint = spec.ruleset.fingerprint();
-                let wanted = Wanted { devices, fingerprint, floating: spec.floating.clone() };
+                let tables = spec.ruleset.tables();
+                let wanted = Wanted { devices, tables, translations: spec.translations.clone() };
                 self.wanted.insert(*router, wanted);
             }
         }

@@ -6,8 +6,7 @@ use std::error::Error as _;
 
 use futures::StreamExt as _;
 use futures::stream;
-use host::nft::Family;
-use host::{Handles, NamespaceState, RouteProtocol, netns, sysctl};
+use host::{Handles, NamespaceState, Netlink, RouteProtocol, netns, nft, sysctl};
 use model::{Mac, RouterId, Scope, names};
 
 use crate::AT_ONCE;
@@ -15,7 +14,7 @@ use crate::actual::{Actual, Found, Link, Snapshot};
 use crate::compile::routers_in;
 use crate::error::Error;
 use crate::parts::{DEVICE_SYSCTLS, NAMESPACE_SYSCTLS, device_key};
-use crate::ruleset::TABLE;
+use crate::ruleset::{Family, TABLE};
 use crate::spec::{Hop, Routes};
 
 /// What exists, of the routers in scope.
@@ -75,8 +74,20 @@ async fn snapshot(handles: &Handles, router: RouterId) -> Result<Option<Snapshot
     let keys = keys(&links);
     let values = sysctl::read(handle.namespace(), keys.clone()).await?;
     let sysctls = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect();
-    let table = handle.table_comment(Family::Ipv4, TABLE).await?;
-    Ok(Some(Snapshot { links, routes: routes(&state), sysctls, table, floating: None }))
+    let tables = tables(&handle).await?;
+    Ok(Some(Snapshot { links, routes: routes(&state), sysctls, tables, translations: None }))
+}
+
+async fn tables(handle: &Netlink) -> Result<BTreeMap<Family, String>, host::Error> {
+    let mut tables = BTreeMap::new();
+    for family in Family::ALL {
+        let wire = match family {
+            Family::Ip => nft::Family::Ipv4,
+            Family::Ip6 => nft::Family::Ipv6,
+        };
+        tables.extend(handle.table_comment(wire, TABLE).await?.map(|comment| (family, comment)));
+    }
+    Ok(tables)
 }
 
 fn links(state: &NamespaceState) -> BTreeMap<String, Link> {

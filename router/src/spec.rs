@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
-use model::{Mac, RouterId};
+use model::{Mac, PortRange, RouterId, TransportProtocol};
 
 use crate::ruleset::Ruleset;
 
@@ -26,13 +26,42 @@ pub struct RouterSpec {
     pub routes: Routes,
     /// Keys and values of the namespace as a whole, in `sysctl` spelling.
     pub sysctls: BTreeMap<String, String>,
-    /// The rules of `table ip baryon`; empty when the router translates nothing.
+    /// The rules of the tables `baryon`; empty when the router translates nothing.
     pub ruleset: Ruleset,
-    /// Floating addresses and the fixed addresses that they stand for.
-    pub floating: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    pub translations: Translations,
     /// What would have to change before everything that the controller asked for could be made. The rest
     /// is made all the same.
     pub unmet: Vec<String>,
+}
+
+/// What addresses outside stand for inside: what connections are to be cut for when it changes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Translations {
+    /// Floating addresses and the fixed addresses that they stand for.
+    pub floating: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    /// Floating addresses whose ports stand for others.
+    pub forwarded: BTreeMap<Ipv4Addr, Vec<Forwarding>>,
+}
+
+/// Ports of a floating address and what they stand for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Forwarding {
+    pub protocol: TransportProtocol,
+    pub external: PortRange,
+    pub fixed: Ipv4Addr,
+    /// As many ports as `external` has, or one.
+    pub internal: PortRange,
+}
+
+impl Forwarding {
+    /// The port inside that a port outside stands for.
+    pub fn inside(&self, outside: u16) -> Option<u16> {
+        let offset = outside.checked_sub(self.external.first).filter(|_| self.external.has(outside))?;
+        match self.internal.count() {
+            1 => Some(self.internal.first),
+            _ => self.internal.first.checked_add(offset),
+        }
+    }
 }
 
 /// One device in a router's namespace.

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use model::{Mac, RouterId, names};
 
-use crate::ruleset::{FAMILY, Ruleset, TABLE};
-use crate::spec::Hop;
+use crate::ruleset::{Family, Ruleset, TABLE};
+use crate::spec::{Forwarding, Hop};
 
 /// A change and the router that it belongs to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,12 +58,19 @@ pub enum Change {
     LoadRules {
         ruleset: Ruleset,
     },
-    DeleteRules,
+    DeleteRules {
+        family: Family,
+    },
     /// Cuts the connections that an address outside was translated for: those to it and those from it,
     /// but for those of the fixed address to keep.
     Forget {
         address: Ipv4Addr,
         keep: Option<Ipv4Addr>,
+    },
+    /// Cuts the connections to an address that led elsewhere than its ports do now.
+    ForgetForwarded {
+        address: Ipv4Addr,
+        keep: Vec<Forwarding>,
     },
     /// Tells the neighbours where an address is now (gratuitous ARP), in the background.
     Announce {
@@ -98,11 +105,20 @@ impl fmt::Display for Step {
             Change::LoadRules { ruleset } => {
                 write!(f, "ip netns exec {name} nft -f - # {}", ruleset.fingerprint())
             }
-            Change::DeleteRules => write!(f, "ip netns exec {name} nft delete table {FAMILY} {TABLE}"),
+            Change::DeleteRules { family } => {
+                write!(f, "ip netns exec {name} nft delete table {family} {TABLE}")
+            }
             Change::Forget { address, keep } => {
                 let command = format!("ip netns exec {name} conntrack -D");
                 write!(f, "{command} -d {address}; {command} -q {address}")?;
                 keep.map_or(Ok(()), |fixed| write!(f, " # but for those of {fixed}"))
+            }
+            Change::ForgetForwarded { address, keep } => {
+                write!(f, "ip netns exec {name} conntrack -D -d {address} # but for those to")?;
+                keep.iter().try_for_each(|kept| {
+                    let Forwarding { protocol, external, fixed, internal } = kept;
+                    write!(f, " {protocol} {external} at {fixed} {internal}")
+                })
             }
             Change::Announce { device, address } => {
                 write!(f, "ip netns exec {name} arping -U -c 3 -I {device} {address}")

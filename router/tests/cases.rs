@@ -19,7 +19,7 @@ use model::{Desired, Router, Scope};
 use router::actual::Found;
 use router::compile::compile;
 use router::plan::plan;
-use router::spec::InterfaceSpec;
+use router::spec::{Forwarding, InterfaceSpec};
 use router::{Actual, Config, RouterSpec, Spec};
 
 fn config() -> Config {
@@ -47,7 +47,7 @@ fn made(spec: &Spec) -> Actual {
     // As the domain knows what it wanted last.
     for found in actual.routers.values_mut() {
         if let Found::Namespace(snapshot) = found {
-            snapshot.floating = only(spec).map(|spec| spec.floating.clone());
+            snapshot.translations = only(spec).map(|spec| spec.translations.clone());
         }
     }
     actual
@@ -67,8 +67,13 @@ fn text(spec: &RouterSpec) -> String {
     for (key, value) in &spec.sysctls {
         writeln!(out, "{key}={value}").unwrap();
     }
-    for (floating, fixed) in &spec.floating {
+    for (floating, fixed) in &spec.translations.floating {
         writeln!(out, "floating {floating} is {fixed}").unwrap();
+    }
+    for (floating, forwardings) in &spec.translations.forwarded {
+        for Forwarding { protocol, external, fixed, internal } in forwardings {
+            writeln!(out, "{protocol} {external} of {floating} is {internal} of {fixed}").unwrap();
+        }
     }
     for condition in &spec.unmet {
         writeln!(out, "waits for {condition}").unwrap();

@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use model::{
-    Desired, FloatingIpId, Gateway, Mac, NetworkId, Plan, PortId, Route, Router, RouterFloatingIp, RouterId,
-    RouterInterface, Scope, Stage,
+    Desired, FloatingIpId, Gateway, Mac, NetworkId, Plan, PortForwardingId, PortId, PortRange, Route, Router,
+    RouterFloatingIp, RouterId, RouterInterface, RouterPortForwarding, Scope, Stage, TransportProtocol,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -60,6 +60,22 @@ fn any_gateway(number: u8) -> impl Strategy<Value = Gateway> {
     )
 }
 
+/// Few addresses and ports, so that some overlap and some are those of floating IPs.
+fn any_forwarding() -> impl Strategy<Value = RouterPortForwarding> {
+    let range = || (0..6u16, 0..4u16).prop_map(|(first, more)| PortRange { first, last: first + more });
+    let protocol = prop_oneof![Just(TransportProtocol::Tcp), Just(TransportProtocol::Udp)];
+    (protocol, 100..107u8, range(), 10..12u8, range()).prop_map(
+        |(protocol, floating, external, host, internal)| RouterPortForwarding {
+            id: PortForwardingId(uuid(u128::from(floating))),
+            protocol,
+            floating: Ipv4Addr::new(203, 0, 113, floating),
+            external,
+            fixed: Ipv4Addr::new(10, 0, 1, host),
+            internal,
+        },
+    )
+}
+
 /// Interfaces have numbers of their own within a router and among routers, as ports have ids.
 fn any_router(id: u128) -> impl Strategy<Value = Router> {
     let first = u8::try_from(id * 8).unwrap();
@@ -68,8 +84,9 @@ fn any_router(id: u128) -> impl Strategy<Value = Router> {
     let gateway = proptest::option::of(any_gateway(first + 5));
     let routes = vec((0..3u8, first..first + 6, 250..253u8), 0..4);
     let floating = btree_map(100..104u8, (first..first + 4, 10..12u8), 0..3);
-    (interfaces, gateway, routes, floating, any::<bool>()).prop_map(
-        move |(interfaces, gateway, routes, floating, admin_up)| Router {
+    let forwarded = vec(any_forwarding(), 0..5);
+    (interfaces, gateway, routes, floating, forwarded, any::<bool>()).prop_map(
+        move |(interfaces, gateway, routes, floating, port_forwardings, admin_up)| Router {
             id: RouterId(uuid(id)),
             name: String::new(),
             admin_up,
@@ -91,7 +108,7 @@ fn any_router(id: u128) -> impl Strategy<Value = Router> {
                     fixed: Ipv4Addr::new(10, 0, network, host),
                 })
                 .collect(),
-            port_forwardings: Vec::new(),
+            port_forwardings,
         },
     )
 }
@@ -123,8 +140,9 @@ fn any_nonsense() -> impl Strategy<Value = Router> {
         0..5,
     );
     let floating = vec((any::<[u8; 4]>(), any::<Ipv4Addr>()), 0..4);
-    (interfaces, proptest::option::of(gateway), routes, floating).prop_map(
-        |(interfaces, gateway, routes, floating)| Router {
+    let forwarded = vec(any_forwarding(), 0..5);
+    (interfaces, proptest::option::of(gateway), routes, floating, forwarded).prop_map(
+        |(interfaces, gateway, routes, floating, port_forwardings)| Router {
             id: RouterId(uuid(1)),
             name: "\"; flush ruleset".to_owned(),
             admin_up: true,
@@ -141,7 +159,7 @@ fn any_nonsense() -> impl Strategy<Value = Router> {
                     fixed,
                 })
                 .collect(),
-            port_forwardings: Vec::new(),
+            port_forwardings,
         },
     )
 }
@@ -241,7 +259,7 @@ proptest! {
         let takes = |change: &Change| matches!(
             change,
             Change::DeleteNamespace | Change::DeleteLink { .. } | Change::DeleteAddress { .. }
-                | Change::DeleteRoute { .. } | Change::DeleteRules | Change::Forget { keep: None, .. }
+                | Change::DeleteRoute { .. } | Change::DeleteRules { .. } | Change::Forget { keep: None, .. }
         );
         for planned in &steps.steps {
             prop_assert!(!takes(&planned.step.change), "{}", planned.step);
@@ -265,7 +283,7 @@ proptest! {
             }
             let of_router = |planned: &&model::Planned<Step>| planned.step.router == steps[at].step.router;
             let later_rules = steps[at..].iter().filter(of_router).any(|later| matches!(
-                later.step.change, Change::LoadRules { .. } | Change::DeleteRules
+                later.step.change, Change::LoadRules { .. } | Change::DeleteRules { .. }
             ));
             let forgotten = steps[..at].iter().filter(of_router).any(|earlier| {
                 earlier.step.change == Change::Forget { address: net.addr(), keep: None }

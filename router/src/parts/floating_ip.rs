@@ -2,12 +2,13 @@
 //! every packet is looked up in once, however many floating IPs there are.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use model::{Router, names};
 
 use super::{gateway, randomly};
 use crate::config::Config;
-use crate::ruleset::Chain;
+use crate::ruleset::{Chain, Map};
 use crate::spec::RouterSpec;
 
 const INWARD: &str = "floating_to_fixed";
@@ -34,14 +35,19 @@ pub(super) fn add(router: &Router, config: &Config, spec: &mut RouterSpec) {
     if inward.is_empty() {
         return;
     }
-    interface.floating = inward.keys().copied().collect();
-    spec.floating.clone_from(&inward);
+    interface.floating.extend(inward.keys().copied());
+    spec.translations.floating.clone_from(&inward);
     let rules = &mut spec.ruleset;
-    rules.map(INWARD, inward);
-    rules.map(OUTWARD, outward);
+    rules.map(INWARD, addresses(&inward));
+    rules.map(OUTWARD, addresses(&outward));
     let to_fixed = format!("dnat to ip daddr map @{INWARD}");
     rules.rule(Chain::NatPrerouting, to_fixed.as_str(), "floating_ip: to the fixed address");
     rules.rule(Chain::NatOutput, to_fixed, "floating_ip: the router's own packets");
     let to_floating = format!("snat to ip saddr map @{OUTWARD}{}", randomly(config));
     rules.rule(Chain::SourceNat, to_floating, "floating_ip: from the fixed address");
+}
+
+fn addresses(pairs: &BTreeMap<Ipv4Addr, Ipv4Addr>) -> Map {
+    let elements = pairs.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+    Map { types: "ipv4_addr : ipv4_addr", intervals: false, elements: elements.collect() }
 }

@@ -7,6 +7,8 @@ mod floating_ip;
 mod forwarding;
 mod gateway_nat;
 mod interfaces;
+mod metadata;
+mod port_forwarding;
 mod routes;
 
 use model::Router;
@@ -22,7 +24,9 @@ pub fn build(router: &Router, config: &Config) -> RouterSpec {
     interfaces::add(router, &mut spec);
     forwarding::add(router, config, &mut spec);
     routes::add(router, config, &mut spec);
+    metadata::add(router, config, &mut spec);
     floating_ip::add(router, config, &mut spec);
+    port_forwarding::add(router, &mut spec);
     gateway_nat::add(router, config, &mut spec);
     spec
 }

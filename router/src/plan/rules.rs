@@ -8,10 +8,12 @@ use crate::step::Change;
 
 impl Work<'_> {
     pub(super) fn rules(&mut self) {
-        let stale = self.table_differs();
-        if stale && self.spec.ruleset.is_empty() {
-            self.push(Stage::RemoveRules, Change::DeleteRules);
-        } else if stale {
+        let (want, have) = (self.spec.ruleset.tables(), &self.have.tables);
+        let stale = want != *have;
+        for family in have.keys().filter(|family| !want.contains_key(family)) {
+            self.push(Stage::RemoveRules, Change::DeleteRules { family: *family });
+        }
+        if want.iter().any(|(family, comment)| have.get(family) != Some(comment)) {
             self.push(Stage::AddRules, Change::LoadRules { ruleset: self.spec.ruleset.clone() });
         }
         self.conntrack_sysctls(stale);
@@ -21,13 +23,6 @@ impl Work<'_> {
         }
         for change in std::mem::take(&mut self.forget).into_iter().chain(std::mem::take(&mut self.retire)) {
             self.push(Stage::RetireAddresses, change);
-        }
-    }
-
-    fn table_differs(&self) -> bool {
-        match &self.have.table {
-            Some(comment) => self.spec.ruleset.is_empty() || *comment != self.spec.ruleset.fingerprint(),
-            None => !self.spec.ruleset.is_empty(),
         }
     }
 
@@ -56,20 +51,37 @@ impl Work<'_> {
         }
     }
 
-    /// Connections of floating addresses that stood for another fixed address under the rules that are
-    /// replaced, or may have: who loaded those rules may be gone.
+    /// Connections of floating addresses that stood for something else under the rules that are replaced, or
+    /// may have: who loaded those rules may be gone.
     fn forget_moved(&mut self) {
-        let (spec, have) = (self.spec, self.have);
+        let (wanted, have) = (&self.spec.translations, &self.have.translations);
         if !self.exists {
             return;
         }
-        for (floating, fixed) in &spec.floating {
-            let moved = match &have.floating {
-                Some(before) => before.get(floating).is_some_and(|before| before != fixed),
+        for (floating, fixed) in &wanted.floating {
+            let moved = match have {
+                Some(before) => match before.floating.get(floating) {
+                    Some(before) => before != fixed,
+                    None => before.forwarded.contains_key(floating),
+                },
                 None => true,
             };
             if moved {
                 self.push(Stage::AddRules, Change::Forget { address: *floating, keep: Some(*fixed) });
+            }
+        }
+        for (address, keep) in &wanted.forwarded {
+            let moved = match have {
+                Some(before) => match before.forwarded.get(address) {
+                    Some(before) => before.iter().any(|forwarding| !keep.contains(forwarding)),
+                    None => before.floating.contains_key(address),
+                },
+                None => true,
+            };
+            // With a floating IP of the same address all of it is that one's.
+            if moved && !wanted.floating.contains_key(address) {
+                let change = Change::ForgetForwarded { address: *address, keep: keep.clone() };
+                self.push(Stage::AddRules, change);
             }
         }
     }

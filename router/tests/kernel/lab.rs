@@ -56,6 +56,13 @@ impl Lab {
         self.routers = Routers::new(Config::new("node1".into()), self.handles.clone());
     }
 
+    /// A new process with another configuration.
+    pub(crate) fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        let mut config = Config::new("node1".into());
+        change(&mut config);
+        self.routers = Routers::new(config, self.handles.clone());
+    }
+
     /// What the engine does with a scope.
     pub(crate) async fn pass(&mut self, scope: &Scope) -> Pass {
         let actual = self.routers.observe(scope).await.unwrap();

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod forwarding;
 mod lab;
+mod metadata;
 mod namespace;
 mod speed;
 mod traffic;

@@ -97,12 +97,14 @@ fn inside(snapshot: &mut Snapshot, change: &Change, step: &Step) {
         }
         Change::DeleteRoute { destination } => _ = snapshot.routes.remove(destination),
         Change::LoadRules { ruleset } => {
-            snapshot.table = Some(ruleset.fingerprint());
-            snapshot.floating = None;
+            snapshot.tables.extend(ruleset.tables());
+            snapshot.translations = None;
             snapshot.sysctls.entry("net.netfilter.nf_conntrack_tcp_be_liberal".to_owned()).or_default();
         }
-        Change::DeleteRules => snapshot.table = None,
-        Change::Forget { .. } | Change::Announce { .. } => {}
+        Change::DeleteRules { family } => {
+            assert!(snapshot.tables.remove(family).is_some(), "{step}: no such table");
+        }
+        Change::Forget { .. } | Change::ForgetForwarded { .. } | Change::Announce { .. } => {}
     }
 }
 
