@@ -114,7 +114,10 @@ impl<T> List<T> {
         let key = text.parse().ok();
         if key.is_none() {
             let short: String = text.chars().take(64).collect();
-            self.complain(Malformed { at: place.to_owned(), why: format!("{short:?} is no key of this kind") });
+            self.complain(Malformed {
+                at: place.to_owned(),
+                why: format!("{short:?} is no key of this kind"),
+            });
         }
         key
     }
@@ -222,7 +225,9 @@ mod tests {
         assert!(texts.iter().any(|text| text.starts_with(&format!("fdb_entries.{NETWORK}.192.0.2.7[0]"))));
         let last = read.iter().find(|behind| !behind.entries.is_empty()).unwrap();
         assert_eq!(last.entries.len(), 1);
-        for hostile in [json!(null), json!([]), json!("x"), json!({"chg_ip": [1]}), json!({"chg_ip": {"x": 1}})] {
+        for hostile in
+            [json!(null), json!([]), json!("x"), json!({"chg_ip": [1]}), json!({"chg_ip": {"x": 1}})]
+        {
             let args = self::args(hostile);
             entries(&args, |_| true);
             readdressed(&args, |_| true);

@@ -9,23 +9,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a queue is worked off.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Most keys of one batch.
-    pub(super) batch: usize,
+    pub(crate) batch: usize,
     /// Most batches under way.
-    pub(super) open: usize,
+    pub(crate) open: usize,
     /// How often a key is tried again after a second, before the pauses begin to grow.
-    pub(super) quick: u32,
+    pub(crate) quick: u32,
 }
 
 /// See the head of this file.
 #[derive(Debug)]
-pub(super) struct Queue<K> {
+pub(crate) struct Batches<K> {
     pace: Pace,
     waiting: BTreeMap<K, Waiting>,
-    /// Under way, with the failures before, and whether it has to be asked again when the answer is there.
-    under_way: BTreeMap<K, (u32, bool)>,
+    under_way: BTreeMap<K, UnderWay>,
     open: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    failures: u32,
+    then: Then,
+}
+
+/// What is to become of a key when its answer is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Then {
+    Settled,
+    /// It became wanted once more while it was under way.
+    Again,
+    /// Nobody wants to know any more.
+    Dropped,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,80 +51,101 @@ struct Waiting {
 
 /// Why a batch came to nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The question never arrived: nothing is wrong with it.
     Unsent,
     /// It may be too large, or one of its keys may be more than the server can bear.
     Trouble,
 }
 
-impl<K: Ord + Copy> Queue<K> {
-    pub(super) fn new(pace: Pace) -> Self {
+impl<K: Ord + Copy> Batches<K> {
+    pub(crate) fn new(pace: Pace) -> Self {
         Self { pace, waiting: BTreeMap::new(), under_way: BTreeMap::new(), open: 0 }
     }
 
     /// Asks about a key; if that is under way, once more.
-    pub(super) fn want(&mut self, key: K) {
+    pub(crate) fn want(&mut self, key: K) {
         match self.under_way.get_mut(&key) {
-            Some((_, again)) => *again = true,
+            Some(under_way) => under_way.then = Then::Again,
             None => _ = self.waiting.entry(key).or_default(),
         }
     }
 
     /// The key is of no interest any more. What is under way goes on.
-    pub(super) fn forget(&mut self, key: K) {
+    pub(crate) fn forget(&mut self, key: K) {
         self.waiting.remove(&key);
-        if let Some((_, again)) = self.under_way.get_mut(&key) {
-            *again = false;
+        if let Some(under_way) = self.under_way.get_mut(&key) {
+            under_way.then = Then::Dropped;
         }
     }
 
-    /// The next batch, when there is one to send. It has to be given back to `answered` or `failed`.
-    /// Keys that failed before are asked about in smaller company, so that one that the server cannot bear is
-    /// alone in the end.
-    pub(super) fn take(&mut self, now: Instant, may: impl Fn(K) -> bool) -> Vec<K> {
+    /// The next batch out of what waits, when there is one to send. It has to be given back to `answered`
+    /// or `failed`.
+    pub(crate) fn take(&mut self, now: Instant) -> Vec<K> {
+        let waiting: Vec<K> = self.waiting.keys().copied().collect();
+        self.take_of(waiting, now)
+    }
+
+    /// The next batch out of these keys, whether they wait or not. Keys that failed before are asked about in
+    /// smaller company, so that one that the server cannot bear is alone in the end.
+    pub(crate) fn take_of(&mut self, keys: impl IntoIterator<Item = K>, now: Instant) -> Vec<K> {
         let mut batch = Vec::new();
-        if self.open >= self.pace.open {
+        if !self.has_room(0) {
             return batch;
         }
         let mut limit = self.pace.batch;
-        for (key, waiting) in &self.waiting {
-            if waiting.not_before.is_some_and(|moment| moment > now) || !may(*key) {
+        for key in keys {
+            if !self.is_ready(key, now) {
                 continue;
             }
-            let bearable = (self.pace.batch >> waiting.failures.min(16)).max(1);
-            if batch.len() >= limit.min(bearable) {
+            let failures = self.waiting.get(&key).map_or(0, |waiting| waiting.failures);
+            let bearable = limit.min((self.pace.batch >> failures.min(16)).max(1));
+            if batch.len() >= bearable {
                 break;
             }
-            limit = limit.min(bearable);
-            batch.push(*key);
+            limit = bearable;
+            batch.push(key);
         }
         for key in &batch {
             let waiting = self.waiting.remove(key).unwrap_or_default();
-            self.under_way.insert(*key, (waiting.failures, false));
+            self.under_way.insert(*key, UnderWay { failures: waiting.failures, then: Then::Settled });
         }
         self.open += usize::from(!batch.is_empty());
         batch
     }
 
+    /// Whether another batch may be sent, with so many left for others.
+    pub(crate) fn has_room(&self, spare: usize) -> bool {
+        self.open + spare < self.pace.open
+    }
+
+    /// Whether a key may be asked about now.
+    pub(crate) fn is_ready(&self, key: K, now: Instant) -> bool {
+        let pauses = |waiting: &Waiting| waiting.not_before.is_some_and(|moment| moment > now);
+        !self.is_under_way(key) && !self.waiting.get(&key).is_some_and(pauses)
+    }
+
     /// A batch was answered. `failed` are keys that the answer excludes.
-    pub(super) fn answered(&mut self, batch: &[K], failed: impl Fn(K) -> bool, now: Instant) {
+    pub(crate) fn answered(&mut self, batch: &[K], failed: impl Fn(K) -> bool, now: Instant) {
         self.open = self.open.saturating_sub(1);
         for key in batch {
-            let Some((failures, again)) = self.under_way.remove(key) else { continue };
-            if failed(*key) {
-                self.again(*key, failures + 1, now);
-            } else if again {
-                self.waiting.insert(*key, Waiting::default());
+            match self.under_way.remove(key) {
+                None | Some(UnderWay { then: Then::Dropped, .. }) => {}
+                Some(UnderWay { failures, .. }) if failed(*key) => self.again(*key, failures + 1, now),
+                Some(UnderWay { then: Then::Again, .. }) => {
+                    self.waiting.insert(*key, Waiting::default());
+                }
+                Some(UnderWay { then: Then::Settled, .. }) => {}
             }
         }
     }
 
-    pub(super) fn failed(&mut self, batch: &[K], failure: Failure, now: Instant) {
+    pub(crate) fn failed(&mut self, batch: &[K], failure: Failure, now: Instant) {
         self.open = self.open.saturating_sub(1);
         for key in batch {
-            let Some((failures, _)) = self.under_way.remove(key) else { continue };
+            let Some(UnderWay { failures, then }) = self.under_way.remove(key) else { continue };
             match failure {
+                _ if then == Then::Dropped => {}
                 Failure::Unsent => _ = self.waiting.insert(*key, Waiting { failures, not_before: None }),
                 Failure::Trouble => self.again(*key, failures + 1, now),
             }
@@ -117,28 +153,25 @@ impl<K: Ord + Copy> Queue<K> {
     }
 
     /// Pauses are over: there is another connection.
-    pub(super) fn hasten(&mut self) {
+    pub(crate) fn hasten(&mut self) {
         self.waiting.values_mut().for_each(|waiting| waiting.not_before = None);
     }
 
-    pub(super) fn is_under_way(&self, key: K) -> bool {
+    pub(crate) fn is_under_way(&self, key: K) -> bool {
         self.under_way.contains_key(&key)
     }
 
-    pub(super) fn is_waiting(&self, key: K) -> bool {
-        self.waiting.contains_key(&key)
+    /// Whether the key waits or is under way.
+    pub(crate) fn is_pending(&self, key: K) -> bool {
+        self.waiting.contains_key(&key) || self.is_under_way(key)
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.under_way.is_empty()
     }
 
-    pub(super) fn waiting(&self) -> impl Iterator<Item = K> {
-        self.waiting.keys().copied()
-    }
-
     /// When a key that has to pause may be asked about.
-    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let moments = self.waiting.values().filter_map(|waiting| waiting.not_before);
         moments.filter(|moment| *moment > now).min()
     }
@@ -156,8 +189,8 @@ mod tests {
 
     const PACE: Pace = Pace { batch: 4, open: 2, quick: 0 };
 
-    fn queue(keys: std::ops::Range<u32>) -> Queue<u32> {
-        let mut queue = Queue::new(PACE);
+    fn queue(keys: std::ops::Range<u32>) -> Batches<u32> {
+        let mut queue = Batches::new(PACE);
         keys.for_each(|key| queue.want(key));
         queue
     }
@@ -166,11 +199,11 @@ mod tests {
     fn batches_are_bounded_in_size_and_number() {
         let now = Instant::now();
         let mut queue = queue(0..20);
-        assert_eq!(queue.take(now, |_| true), [0, 1, 2, 3]);
-        assert_eq!(queue.take(now, |_| true), [4, 5, 6, 7]);
-        assert_eq!(queue.take(now, |_| true), []);
+        assert_eq!(queue.take(now), [0, 1, 2, 3]);
+        assert_eq!(queue.take(now), [4, 5, 6, 7]);
+        assert!(queue.take(now).is_empty());
         queue.answered(&[0, 1, 2, 3], |_| false, now);
-        assert_eq!(queue.take(now, |key| key > 10), [11, 12, 13, 14]);
+        assert_eq!(queue.take_of(11..20, now), [11, 12, 13, 14]);
     }
 
     #[test]
@@ -179,11 +212,11 @@ mod tests {
         let mut now = start;
         let mut queue = queue(0..4);
         for (size, pause) in [(4, 1), (2, 2), (1, 4), (1, 8), (1, 16), (1, 30), (1, 30)] {
-            let batch = queue.take(now, |_| true);
+            let batch = queue.take(now);
             assert_eq!(batch.len(), size);
             queue.failed(&batch, Failure::Trouble, now);
             // The others of the same age.
-            while let batch = queue.take(now, |_| true)
+            while let batch = queue.take(now)
                 && !batch.is_empty()
             {
                 queue.failed(&batch, Failure::Trouble, now);
@@ -198,19 +231,19 @@ mod tests {
     fn what_was_never_sent_costs_nothing() {
         let now = Instant::now();
         let mut queue = queue(0..4);
-        let batch = queue.take(now, |_| true);
+        let batch = queue.take(now);
         queue.failed(&batch, Failure::Unsent, now);
-        assert_eq!(queue.take(now, |_| true), batch);
+        assert_eq!(queue.take(now), batch);
     }
 
     #[test]
     fn wanted_while_under_way_is_asked_again() {
         let now = Instant::now();
         let mut queue = queue(0..1);
-        let batch = queue.take(now, |_| true);
+        let batch = queue.take(now);
         queue.want(0);
         queue.answered(&batch, |_| false, now);
-        assert_eq!(queue.take(now, |_| true), [0]);
+        assert_eq!(queue.take(now), [0]);
         queue.want(0);
         queue.forget(0);
         queue.answered(&batch, |_| false, now);
