@@ -50,13 +50,15 @@ pub fn compile(desired: &Desired, config: &Config, memory: &mut Memory, scope: &
 
 /// The bridges and patch ports that a configuration asks for.
 pub fn node(config: &Config) -> NodeSpec {
-    let tunnel = config.has_tunnels().then(|| TunnelBridge {
+    let with_bridges = !config.ports_only;
+    let tunnel = (config.has_tunnels() && with_bridges).then(|| TunnelBridge {
         name: config.tunnel_bridge.clone(),
         int_patch: config.int_peer_patch_port.clone(),
         tun_patch: config.tun_peer_patch_port.clone(),
         arp_responder: config.arp_responder,
     });
-    let physical = config.bridge_mappings.iter().map(|(network, bridge)| PhysicalBridge {
+    let mappings = config.bridge_mappings.iter().filter(|_| with_bridges);
+    let physical = mappings.map(|(network, bridge)| PhysicalBridge {
         network: network.clone(),
         name: bridge.clone(),
         int_patch: names::int_patch(bridge),
@@ -68,7 +70,22 @@ pub fn node(config: &Config) -> NodeSpec {
         physical: physical.collect(),
         datapath_type: config.datapath_type,
         mac_table_size: config.bridge_mac_table_size,
+        ports_only: config.ports_only,
+        owners: owners(config),
     }
+}
+
+/// Whose rows this process makes.
+fn owners(config: &Config) -> BTreeSet<Owner> {
+    [
+        (Owner::Dhcp, config.dhcp_ports),
+        (Owner::Router, config.router_ports),
+        (Owner::Tunnel, !config.ports_only),
+        (Owner::Patch, !config.ports_only),
+    ]
+    .into_iter()
+    .filter_map(|(owner, ours)| ours.then_some(owner))
+    .collect()
 }
 
 pub fn union(touched: Scope, asked: &Scope) -> Scope {
@@ -121,6 +138,9 @@ impl Pass<'_> {
     }
 
     fn everything(&mut self) {
+        if self.config.ports_only {
+            return self.desired.ports().values().for_each(|port| self.port(port));
+        }
         let networks: Vec<_> = self.memory.index.networks().collect();
         networks.into_iter().for_each(|network| self.network(network));
         let endpoints: Vec<_> = self.memory.index.endpoints().collect();
@@ -132,6 +152,8 @@ impl Pass<'_> {
     fn object(&mut self, object: ObjectRef) {
         match object {
             ObjectRef::Node | ObjectRef::Router(_) => {}
+            ObjectRef::Network(_) | ObjectRef::Endpoint(_) | ObjectRef::RemoteMac(..)
+                if self.config.ports_only => {}
             ObjectRef::Network(network) => self.network(network),
             ObjectRef::Endpoint(address) => self.endpoint(address),
             ObjectRef::Port(id) => {
@@ -202,10 +224,15 @@ impl Pass<'_> {
         if port.owner == PortOwner::FloatingIp {
             return; // an address, not a device
         }
-        if !service::is_wanted(self.desired, &self.config.host, port) {
+        let kind = self.kind(port);
+        let own = matches!(kind, PortKind::Own { .. });
+        if own && !service::is_wanted(self.desired, &self.config.host, port) {
             return;
         }
         let state = match &binding.segment {
+            // Whoever sees to the switch gives it a VLAN.
+            _ if self.config.ports_only && own => PortState::Dead,
+            _ if self.config.ports_only => return,
             None => PortState::Dead,
             Some(segment) => match self.vlan(port.network, segment) {
                 Err(reason) => {
@@ -220,7 +247,7 @@ impl Pass<'_> {
                 }
             },
         };
-        let spec = PortSpec { id: port.id, mac: port.mac, kind: self.kind(port), state };
+        let spec = PortSpec { id: port.id, mac: port.mac, kind, state };
         self.spec.ports.insert(port.id, spec);
     }
 
@@ -233,6 +260,9 @@ impl Pass<'_> {
             PortOwner::RouterGateway => (self.router_device(port.id, devices::router_gateway), Owner::Router),
             PortOwner::FloatingIp | PortOwner::Other(_) => return PortKind::Vif,
         };
+        if !self.spec.node.owners.contains(&owner) {
+            return PortKind::Vif;
+        }
         let mtu = self.desired.networks().get(&port.network).map_or(0, |network| network.mtu);
         PortKind::Own { device, owner, internal: !self.config.ovs_use_veth, mtu }
     }

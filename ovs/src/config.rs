@@ -62,6 +62,13 @@ pub struct Config {
     /// Unicast entries for known remote MACs. Without, addresses behind tunnels are only learnt.
     pub l2_population: bool,
     pub bridge_mac_table_size: u32,
+    /// Somebody else sees to the switch: only ports of our own services are made here, cut off until he
+    /// lets them in, and taken away.
+    pub ports_only: bool,
+    /// Whether the ports of DHCP services are made here; if not, they are plugged in as guests are.
+    pub dhcp_ports: bool,
+    /// The same of routers' ports.
+    pub router_ports: bool,
     /// Own ports are one end of a veth pair that somebody else makes, not internal ports.
     pub ovs_use_veth: bool,
     /// `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`.
@@ -96,6 +103,9 @@ impl Default for Config {
             arp_responder: false,
             l2_population: false,
             bridge_mac_table_size: 50_000,
+            ports_only: false,
+            dhcp_ports: true,
+            router_ports: true,
             ovs_use_veth: false,
             ovsdb: "unix:/run/openvswitch/db.sock".to_owned(),
             ssl_key_file: None,
@@ -152,7 +162,7 @@ impl Config {
             Some(address) if address.is_unspecified() || address.is_multicast() => {
                 Err(ConfigError::LocalAddress(address))
             }
-            None if self.has_tunnels() => Err(ConfigError::NoLocalAddress),
+            None if self.has_tunnels() && !self.ports_only => Err(ConfigError::NoLocalAddress),
             _ => Ok(()),
         }
     }

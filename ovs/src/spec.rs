@@ -41,6 +41,10 @@ pub struct NodeSpec {
     pub physical: Vec<PhysicalBridge>,
     pub datapath_type: DatapathType,
     pub mac_table_size: u32,
+    /// Bridges, flows and everybody's tags are somebody else's.
+    pub ports_only: bool,
+    /// Whose rows are ours to make and to take away.
+    pub owners: BTreeSet<Owner>,
 }
 
 /// The tunnel bridge and the patch pair that leads there.
@@ -74,7 +78,8 @@ impl NodeSpec {
     pub fn bridges(&self) -> impl Iterator<Item = &str> {
         let tunnel = self.tunnel.iter().map(|bridge| bridge.name.as_str());
         let physical = self.physical.iter().map(|bridge| bridge.name.as_str());
-        std::iter::once(self.integration.as_str()).chain(tunnel).chain(physical)
+        let all = std::iter::once(self.integration.as_str()).chain(tunnel).chain(physical);
+        all.filter(|_| !self.ports_only)
     }
 }
 

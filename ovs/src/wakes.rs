@@ -43,7 +43,7 @@ fn bridge(
     objects: &mut BTreeSet<ObjectRef>,
 ) -> bool {
     let name = new.or(old).map_or("", |row| &row.name);
-    let ours = node.bridges().any(|bridge| bridge == name);
+    let ours = name == node.integration || node.bridges().any(|bridge| bridge == name);
     match (old, new) {
         (Some(old), Some(new)) => {
             // A port that went took its own rows along; one that came may have had its rows before.

@@ -53,6 +53,12 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn everything(&mut self) {
+        if self.want.node.ports_only {
+            self.have_ports()
+                .union(&self.want.ports.keys().copied().collect())
+                .for_each(|port| self.port(*port));
+            return self.leftover_rows();
+        }
         let mut objects = BTreeSet::from([ObjectRef::Node]);
         objects.extend(self.want.networks.keys().map(|network| ObjectRef::Network(*network)));
         objects.extend(self.want.endpoints.keys().map(|endpoint| ObjectRef::Endpoint(*endpoint)));
@@ -72,10 +78,12 @@ impl Planner<'_> {
 
     fn object(&mut self, object: ObjectRef) {
         match object {
+            ObjectRef::Port(port) => self.port(port),
+            // All else is seen to by somebody else.
+            _ if self.want.node.ports_only => {}
             ObjectRef::Node => self.node(),
             ObjectRef::Network(network) => self.network(network),
             ObjectRef::Endpoint(address) => self.endpoint(address),
-            ObjectRef::Port(port) => self.port(port),
             ObjectRef::RemoteMac(network, mac) => self.remote_mac(network, mac),
             ObjectRef::Router(_) => {}
         }
@@ -138,6 +146,9 @@ impl Planner<'_> {
             (Owner::Dhcp, &devices),
             (Owner::Router, &devices),
         ] {
+            if !self.want.node.owners.contains(&owner) {
+                continue;
+            }
             let left = self.have.rows.owned(owner).filter(|port| !wanted.contains(port.name.as_str()));
             leftovers.extend(left.map(|port| (self.object_of(port), port)));
         }

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use model::{ObjectRef, Stage, VlanTag};
 
 use super::Planner;
-use super::port::{is_ours, remember};
+use super::port::remember;
 use crate::pipeline::FlowSet;
 use crate::pipeline::registers::DEAD_VLAN;
 use crate::rows::{Plug, Texts};
 use crate::spec::{Owner, PortKind, PortSpec, PortState, Spec};
-use crate::step::{InterfaceChange, NewPort, Step};
+use crate::step::{InterfaceChange, NewPort, PortChange, Step};
 
 /// Higher numbers mean something to the switch.
 const LAST_NUMBER: u32 = 0xff00;
@@ -40,14 +40,18 @@ impl Planner<'_> {
         let mtu = Some(*mtu).filter(|mtu| *internal && *mtu > 0);
         let wanted = Wanted { spec, device, owner: *owner, kind, mtu };
         let (object, have) = (ObjectRef::Port(spec.id), self.have);
+        if have.rows.bridge(&self.want.node.integration).is_none() && self.want.node.ports_only {
+            let on = format!("bridge {} to be made", self.want.node.integration);
+            return self.plan.wait(object, on);
+        }
         let mut flows = FlowSet::default();
         for plug in have.rows.plugs(spec.id, &self.want.node.integration) {
             if plug.port.name == *device {
                 continue;
             }
-            if is_ours(plug.port) {
+            if self.is_ours(plug.port) {
                 self.remove_port(object, plug.port);
-            } else {
+            } else if !self.want.node.ports_only {
                 // Whoever says that he is this port is not. Untagged he would be in every local VLAN.
                 self.cut_off(spec.id, plug, &mut flows);
             }
@@ -68,12 +72,16 @@ impl Planner<'_> {
         let same_port = plug.interface.port == Some(wanted.spec.id);
         let right =
             same_port && plug.interface.kind == wanted.kind && plug.bridge.name == self.want.node.integration;
-        if right && is_ours(plug.port) && self.have.gone.contains(&wanted.spec.id) {
+        if right && self.is_ours(plug.port) && self.have.gone.contains(&wanted.spec.id) {
             self.make_again(wanted, plug);
         } else if right {
             self.change_interface(wanted, plug);
-            self.plug(wanted.spec, plug, flows);
-        } else if is_ours(plug.port) && (same_port || !self.is_wanted_elsewhere(plug)) {
+            if self.want.node.ports_only {
+                self.adopt(wanted, plug, flows);
+            } else {
+                self.plug(wanted.spec, plug, flows);
+            }
+        } else if self.is_ours(plug.port) && (same_port || !self.is_wanted_elsewhere(plug)) {
             self.remove_port(object, plug.port);
             self.make(wanted);
         } else {
@@ -82,6 +90,25 @@ impl Planner<'_> {
             let reason =
                 format!("the name {} is taken by {holder} on bridge {}", wanted.device, plug.bridge.name);
             self.plan.refuse(object, reason);
+        }
+    }
+
+    /// Puts our mark on a port that was made before us, and leaves all else to whoever sees to the switch.
+    fn adopt(&mut self, wanted: &Wanted<'_>, plug: Plug<'_>, flows: &mut FlowSet) {
+        if plug.interface.ofport.number().is_none() {
+            flows.missing.insert(wanted.device.to_owned());
+        }
+        // Until it has a tag it is not his yet, and then this is a matter of a moment.
+        if let Some(tag) = plug.port.tag.filter(|_| plug.port.owner != Some(wanted.owner)) {
+            let change = PortChange {
+                port: plug.port.uuid,
+                name: plug.port.name.clone(),
+                tag,
+                access: false,
+                remember: None,
+                owner: Some(wanted.owner),
+            };
+            self.plan.push(Stage::OpenPorts, ObjectRef::Port(wanted.spec.id), Step::SetPort(change));
         }
     }
 

@@ -27,8 +27,10 @@ impl Planner<'_> {
         let have = self.have;
         let mut flows = FlowSet::default();
         for plug in have.rows.plugs(id, &self.want.node.integration) {
-            if is_ours(plug.port) {
+            if self.is_ours(plug.port) {
                 self.remove_port(ObjectRef::Port(id), plug.port);
+            } else if self.want.node.ports_only {
+                continue;
             } else if self.want.complete {
                 self.cut_off(id, plug, &mut flows);
             } else {
@@ -43,7 +45,7 @@ impl Planner<'_> {
         let mut flows = FlowSet::default();
         let mut plugs = 0;
         for plug in have.rows.plugs(spec.id, &self.want.node.integration) {
-            if is_ours(plug.port) {
+            if self.is_ours(plug.port) {
                 self.remove_port(object, plug.port);
                 continue;
             }
@@ -104,6 +106,12 @@ impl Planner<'_> {
         self.plan.push(Stage::OpenPorts, ObjectRef::Port(spec.id), Step::SetPort(change));
     }
 
+    /// Whether a row is one of the ports that we make for services.
+    pub(super) fn is_ours(&self, row: &PortRow) -> bool {
+        let service = |owner: &Owner| matches!(owner, Owner::Dhcp | Owner::Router);
+        row.owner.is_some_and(|owner| service(&owner) && self.want.node.owners.contains(&owner))
+    }
+
     /// Dead: the tag and the flow that drops everything from the port. What the row remembers of its
     /// network stays, so that the local VLAN is the same when it comes to life again.
     pub(super) fn cut_off(&mut self, id: PortId, plug: Plug<'_>, flows: &mut FlowSet) {
@@ -136,11 +144,6 @@ pub(super) fn remember(wire: &Wire) -> Texts {
     ]);
     texts.extend(segment.segmentation_id().map(|id| ("segmentation_id".to_owned(), id.to_string())));
     texts
-}
-
-/// Whether a row is one of the ports that we make for services.
-pub(super) fn is_ours(row: &PortRow) -> bool {
-    matches!(row.owner, Some(Owner::Dhcp | Owner::Router))
 }
 
 fn merge(into: &mut FlowSet, from: FlowSet) {

@@ -7,6 +7,7 @@ mod life;
 mod load;
 mod node;
 mod ports;
+mod roles;
 mod succession;
 mod trouble;
 mod will;

@@ -102,7 +102,7 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
     } else {
         values.know(dnsmasq::check);
     }
-    let switch = switch::switch(values, &host);
+    let switch = switch::switch(values, &host, &roles);
     let local = |values: &mut Values| LocalConfig {
         store: state_path.join("controller.redb"),
         controller: local::local(values, &host, &switch),
@@ -119,15 +119,16 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
         }
     };
     let dhcp = dhcp::dhcp(values, &host, &switch);
+    let router = router::router(values, &host);
     NodeConfig {
         log: log::log(values, program(&roles)),
         api: local::api(values, &roles),
         audit_every: Duration::from_secs(
             values.get(option!("local", "audit_interval", "seconds between two looks at everything"), 300),
         ),
-        metadata: metadata::metadata(values, &host, &dhcp, &state_path),
+        metadata: metadata::metadata(values, &host, &dhcp, &router, &state_path),
         dhcp,
-        router: router::router(values, &host),
+        router,
         driver: choice,
         roles,
         state_path,

@@ -1,16 +1,18 @@
 //! The options of the switch: those of `openvswitch_agent.ini`.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use model::{HostName, TunnelKind};
+use model::{HostName, Role, TunnelKind};
 use ovs::DatapathType;
 
 use super::{Pair, seconds};
 use crate::config::values::Values;
 
-pub(super) fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
+/// Without the role of the switch, only ports of the other roles are made on it.
+pub(super) fn switch(values: &mut Values, host: &HostName, roles: &BTreeSet<Role>) -> ovs::Config {
     let usual = ovs::Config::default();
     let tunnel_types = option!("agent", "tunnel_types", "vxlan, geneve, gre; none: no tunnel bridge");
     let types: Vec<TunnelType> = values.list(tunnel_types);
@@ -18,6 +20,9 @@ pub(super) fn switch(values: &mut Values, host: &HostName) -> ovs::Config {
     let pairs: Vec<Pair<String>> = values.list(mappings);
     let mut config = ovs::Config {
         host: host.clone(),
+        ports_only: !roles.contains(&Role::L2),
+        dhcp_ports: roles.contains(&Role::Dhcp),
+        router_ports: roles.contains(&Role::L3),
         integration_bridge: values
             .get(option!("ovs", "integration_bridge", "where every port is"), usual.integration_bridge),
         tunnel_bridge: values.get(option!("ovs", "tunnel_bridge", "where tunnels end"), usual.tunnel_bridge),
