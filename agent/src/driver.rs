@@ -23,8 +23,12 @@ pub(crate) fn open(node: &NodeConfig, facts: watch::Receiver<SwitchFacts>) -> an
     match &node.driver {
         DriverChoice::Local(config) => local(config),
         DriverChoice::Neutron(settings) => {
-            let driver = Driver::Neutron(Neutron::open(settings.as_ref().clone(), facts));
-            Ok(Open { desired: driver.desired(), driver, routes: axum::Router::new() })
+            let neutron = Neutron::open(settings.as_ref().clone(), facts);
+            Ok(Open {
+                desired: neutron.desired(),
+                routes: neutron.routes(),
+                driver: Driver::Neutron(neutron),
+            })
         }
     }
 }

@@ -39,9 +39,10 @@ impl Lookup for Asker {
                     });
                 }
                 Some(Driver::Local(local)) => local.owners(near, known),
-                Some(Driver::Neutron(_)) => {
-                    return Err(LookupError { query, source: "neutron-server is not asked yet".into() });
-                }
+                Some(Driver::Neutron(neutron)) => neutron
+                    .owners(near, known)
+                    .await
+                    .map_err(|source| LookupError { query, source: source.into() })?,
             };
             Ok(owners.into_iter().map(|Owner { device, project }| Instance { id: device, project }).collect())
         })

@@ -19,6 +19,7 @@ mod complaints;
 mod dhcp;
 mod fault;
 mod finding;
+mod guests;
 mod heartbeat;
 mod kept;
 mod l2;
@@ -42,9 +43,12 @@ use messaging::Bus;
 use model::{Desired, Report, SwitchFacts};
 use tokio::sync::{mpsc, watch};
 
+pub use guests::AskError;
 pub use settings::Settings;
 use shell::{Ears, Shell};
 use status::{Standing, Status};
+
+use crate::guest::{Known, Near, Owner};
 
 /// How long a stop waits for the broker to hear of it.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -87,6 +91,15 @@ impl Neutron {
     pub fn status(&self) -> Status {
         let link = self.bus.link().borrow().clone();
         Status::new(&link, self.standing.borrow().clone(), self.bus.counters())
+    }
+
+    /// Whose a guest's port is: the owner of every port that is meant.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be asked, or its answer cannot be understood.
+    pub async fn owners(&self, near: Near, known: Known) -> Result<Vec<Owner>, AskError> {
+        guests::owners(&self.bus, near, known).await
     }
 
     /// The status over HTTP: `/baryon/v1/controller`.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use messaging::{Bus, Endpoint, Listen, Version};
 use tokio::sync::mpsc;
 
+use super::dhcp::Dhcp;
 use super::seat::{Seat, Seated};
 use super::settings::{AgentRole, Settings};
 use super::topic::Topic;
@@ -21,7 +22,12 @@ pub(crate) fn seats(settings: &Settings, bus: &Bus, wake: &mpsc::UnboundedSender
                 let machine = Wiring::new(WiringConfig::new(settings));
                 seats.push(Box::new(Seated::new(*role, machine, names, bus, wake)));
             }
-            AgentRole::Dhcp | AgentRole::L3 | AgentRole::Metadata => {}
+            AgentRole::Dhcp => {
+                let machine = Dhcp::new(settings.host.clone(), &settings.dhcp);
+                seats.push(Box::new(Seated::new(*role, machine, names, bus, wake)));
+            }
+            // The metadata agent only says that it is alive.
+            AgentRole::L3 | AgentRole::Metadata => {}
         }
     }
     seats
@@ -31,7 +37,8 @@ pub(crate) fn seats(settings: &Settings, bus: &Bus, wake: &mpsc::UnboundedSender
 fn topics(settings: &Settings, role: AgentRole) -> Vec<Topic> {
     match role {
         AgentRole::OpenVSwitch => wiring::topics(&WiringConfig::new(settings)),
-        AgentRole::Dhcp | AgentRole::L3 | AgentRole::Metadata => Vec::new(),
+        AgentRole::Dhcp => Dhcp::topics(),
+        AgentRole::L3 | AgentRole::Metadata => Vec::new(),
     }
 }
 
