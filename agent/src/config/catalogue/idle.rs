@@ -99,7 +99,6 @@ const OPTIONS: &[(&str, &str, &[&str])] = &[
             "cache_url",
         ],
     ),
-    ("DEFAULT", "requests are sent on inside the namespace, without marks", &["metadata_access_mark"]),
     ("DEFAULT", "one line of the log for each event says more", &["dnsmasq_base_log_dir"]),
     (
         "DEFAULT",

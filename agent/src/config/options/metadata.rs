@@ -15,18 +15,13 @@ pub(super) fn metadata(
     values: &mut Values,
     host: &HostName,
     dhcp: &dhcp::Config,
+    router: &router::Config,
     state_path: &Path,
 ) -> metadata::Config {
     let usual = metadata::Config::new(host.clone());
     metadata::Config {
-        routers: values.flag(
-            option!("DEFAULT", "enable_metadata_proxy", "metadata for guests behind routers"),
-            usual.routers,
-        ),
-        port: values.get(
-            option!("DEFAULT", "metadata_port", "where routers send requests for metadata to"),
-            usual.port,
-        ),
+        routers: router.metadata_port.is_some(),
+        port: router.metadata_port.unwrap_or(usual.port),
         isolated: dhcp.isolated_metadata,
         force: dhcp.force_metadata,
         metadata_network: values.flag(

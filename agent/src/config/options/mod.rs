@@ -118,7 +118,8 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
             DriverChoice::Neutron(Box::new(neutron(values)))
         }
     };
-    let dhcp = dhcp::dhcp(values, &host, &switch);
+    let dhcp =
+        dhcp::dhcp(values, &host, &switch, (driver == DriverName::Neutron).then(|| state_path.clone()));
     let router = router::router(values, &host);
     NodeConfig {
         log: log::log(values, program(&roles)),

@@ -9,7 +9,20 @@ use crate::config::values::Values;
 
 pub(super) fn router(values: &mut Values, host: &HostName) -> router::Config {
     let usual = router::Config::new(host.clone());
+    let metadata =
+        values.flag(option!("DEFAULT", "enable_metadata_proxy", "metadata for guests behind routers"), true);
+    let port = values.get(
+        option!("DEFAULT", "metadata_port", "where routers send requests for metadata to"),
+        usual.metadata_port.unwrap_or_default(),
+    );
     router::Config {
+        metadata_port: metadata.then_some(port),
+        metadata_access_mark: values
+            .get(
+                option!("DEFAULT", "metadata_access_mark", "mark of requests for metadata"),
+                Mark(usual.metadata_access_mark),
+            )
+            .0,
         use_random_fully: values.flag(
             option!("agent", "use_random_fully", "random source ports of translated connections"),
             usual.use_random_fully,
