@@ -50,6 +50,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: DhcpList,
     },
+    /// Say what would become of a node where Neutron's own agents run or ran.
+    Takeover(Takeover),
     #[command(flatten)]
     Controller(Box<controller::cli::Command>),
 }
@@ -148,6 +150,16 @@ impl Settings {
 pub(crate) struct Plan {
     /// Do not ask the running agent: read the node and what is wanted as an agent with this configuration
     /// would at its start.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Takeover {
+    /// Only look, and change nothing; the agent itself takes over when it is run. Exits with status 1 if
+    /// anything would change.
+    #[arg(long, required = true)]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }

@@ -8,10 +8,11 @@ use controller::client::{Client, escape};
 use model::Role;
 use serde_json::Value;
 
-use crate::cli::{Cli, Command, DhcpList, Plan, Show};
+use crate::cli::{Cli, Command, DhcpList, Plan, Show, Takeover};
 use crate::config::{self, InForce};
 use crate::run;
 use crate::socket;
+use crate::takeover;
 use crate::topology::{self, Picture};
 use crate::why::Explanation;
 
@@ -23,6 +24,7 @@ pub(crate) async fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(settings) => run::run(&settings.request()).await.map(|()| ExitCode::SUCCESS),
         Command::Config(settings) => print_config(&config::load(&settings.request())?, cli.json),
         Command::Plan(plan) => ask.plan(&plan).await,
+        Command::Takeover(takeover) => take_over(&takeover, cli.json).await,
         Command::Show(show) => ask.show(&show).await,
         Command::Why { kind, name } => ask.why(&kind, &name).await,
         Command::Topology { svg } => ask.topology(svg.as_deref()).await,
@@ -155,6 +157,17 @@ impl Asker {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+async fn take_over(arguments: &Takeover, json: bool) -> anyhow::Result<ExitCode> {
+    let check = takeover::check(&arguments.settings.request()).await?;
+    let code = if check.is_quiet() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if json {
+        print_json(&check.to_json()?)?;
+        return Ok(code);
+    }
+    check.lines().iter().for_each(|line| print(&format!("{line}\n")));
+    Ok(code)
 }
 
 fn print_config(loaded: &config::Loaded, json: bool) -> anyhow::Result<ExitCode> {

@@ -14,6 +14,7 @@ mod event;
 mod inspect;
 mod log;
 mod lookup;
+mod processes;
 mod question;
 mod run;
 mod signal;
@@ -21,6 +22,7 @@ mod socket;
 mod sources;
 mod stand_in;
 mod status;
+mod takeover;
 mod topology;
 mod why;
 

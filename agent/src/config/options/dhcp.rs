@@ -1,5 +1,6 @@
 //! The options of the DHCP service: those of `dhcp_agent.ini`.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use model::HostName;
@@ -7,7 +8,13 @@ use ovs::DatapathType;
 
 use crate::config::values::Values;
 
-pub(super) fn dhcp(values: &mut Values, host: &HostName, switch: &ovs::Config) -> dhcp::Config {
+/// `state_path` is where an agent of Neutron's may have left processes; none where there was no such agent.
+pub(super) fn dhcp(
+    values: &mut Values,
+    host: &HostName,
+    switch: &ovs::Config,
+    state_path: Option<PathBuf>,
+) -> dhcp::Config {
     let usual = dhcp::Config::new(host.clone());
     dhcp::Config {
         lease_seconds: values
@@ -39,6 +46,7 @@ pub(super) fn dhcp(values: &mut Values, host: &HostName, switch: &ovs::Config) -
         broadcast_reply: values
             .flag(option!("DEFAULT", "dhcp_broadcast_reply", "answer to everybody"), usual.broadcast_reply),
         use_veth: switch.ovs_use_veth,
+        state_path,
         userspace_datapath: switch.datapath_type == DatapathType::Netdev,
         ..usual
     }

@@ -1,0 +1,76 @@
+//! `baryon takeover --check`: what would become of a node where Neutron's own agents run or ran. Reads and
+//! says; changes nothing.
+
+use model::Role;
+use serde_json::{Value, json};
+
+use crate::config::{self, Request};
+use crate::processes::{self, Becomes, Found};
+use crate::run;
+
+/// What there is to say.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) processes: Vec<Found>,
+    /// The answer of a rehearsal: steps, and what cannot be done.
+    pub(crate) plan: Value,
+}
+
+/// Looks at the node as an agent with this configuration would at its start.
+pub(crate) async fn check(request: &Request) -> anyhow::Result<Check> {
+    let node = config::load(request)?.node;
+    let roles: Vec<Role> = node.roles.iter().copied().collect();
+    let processes = processes::find(&roles, &node.state_path)?;
+    Ok(Check { processes, plan: run::rehearse(request).await? })
+}
+
+impl Check {
+    /// Whether the agent would find everything as it should be.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.steps().is_empty()
+    }
+
+    pub(crate) fn to_json(&self) -> anyhow::Result<Value> {
+        Ok(json!({ "processes": serde_json::to_value(&self.processes)?, "plan": self.plan }))
+    }
+
+    /// For people.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for found in &self.processes {
+            lines.push(format!("process {:<8} {:<60} {}", found.pid, found.what, advice(found)));
+        }
+        if self.processes.is_empty() {
+            lines.push("no process of Neutron's agents runs here".to_owned());
+        }
+        match self.steps() {
+            [] => lines.push("nothing would change on this node".to_owned()),
+            steps => {
+                lines.push(format!("{} steps would be taken:", steps.len()));
+                lines.extend(
+                    steps.iter().map(|step| format!("  {}", step["command"].as_str().unwrap_or_default())),
+                );
+            }
+        }
+        for open in self.plan["open"].as_array().into_iter().flatten() {
+            let text = |key: &str| open[key].as_str().unwrap_or_default();
+            lines.push(format!("# {} {}", text("object"), text("outcome")));
+        }
+        lines
+    }
+
+    fn steps(&self) -> &[Value] {
+        self.plan["steps"].as_array().map_or(&[], Vec::as_slice)
+    }
+}
+
+fn advice(found: &Found) -> String {
+    match (found.becomes, &found.unit) {
+        (Becomes::ToStop, Some(unit)) => format!("stop it first: systemctl stop {unit}"),
+        (Becomes::ToStop, None) => "stop it first".to_owned(),
+        (Becomes::Replaced, _) => "is replaced without a gap, and ended".to_owned(),
+        (Becomes::EndsWithAgent, _) => "ends with the agent that started it".to_owned(),
+        (Becomes::Stays, _) => "stays as it is".to_owned(),
+        (Becomes::InPlace, _) => "is this program already".to_owned(),
+    }
+}
