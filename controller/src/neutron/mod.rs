@@ -23,6 +23,7 @@ mod guests;
 mod heartbeat;
 mod kept;
 mod l2;
+mod l3;
 mod picture;
 mod queue;
 mod role;

@@ -34,7 +34,7 @@ impl Pauses {
 #[derive(Debug)]
 pub(crate) struct Queue<K> {
     pauses: Pauses,
-    now: BTreeSet<(Urgency, u64, K)>,
+    now: BTreeMap<(Urgency, u64), K>,
     later: BTreeSet<(Instant, K)>,
     waiting: BTreeMap<K, Place>,
     asking: BTreeMap<K, Asking>,
@@ -58,7 +58,7 @@ impl<K: Ord + Copy> Queue<K> {
     pub(crate) fn new(pauses: Pauses) -> Self {
         Self {
             pauses,
-            now: BTreeSet::new(),
+            now: BTreeMap::new(),
             later: BTreeSet::new(),
             waiting: BTreeMap::new(),
             asking: BTreeMap::new(),
@@ -80,27 +80,45 @@ impl<K: Ord + Copy> Queue<K> {
         }
         self.drop_waiting(key);
         self.count += 1;
-        self.now.insert((urgency, self.count, key));
+        self.now.insert((urgency, self.count), key);
         self.waiting.insert(key, Place::Now(urgency, self.count));
     }
 
     /// The next key to ask about; it counts as being asked until [`Queue::answered`].
     pub(crate) fn next(&mut self, now: Instant) -> Option<K> {
-        while let Some((moment, key)) = self.later.first().copied()
-            && moment <= now
-        {
-            self.want(key, Urgency::Sync);
-        }
-        let (_, _, key) = self.now.pop_first()?;
+        self.end_pauses(now);
+        let (_, key) = self.now.pop_first()?;
+        self.begin(key)
+    }
+
+    /// The same, but only of what cannot wait.
+    pub(crate) fn next_event(&mut self, now: Instant) -> Option<K> {
+        self.end_pauses(now);
+        let first = self.now.first_entry().filter(|first| first.key().0 == Urgency::Event)?;
+        let key = first.remove();
+        self.begin(key)
+    }
+
+    /// The same, but only of what can wait.
+    pub(crate) fn next_sync(&mut self, now: Instant) -> Option<K> {
+        self.end_pauses(now);
+        let place = *self.now.range((Urgency::Sync, 0)..).next()?.0;
+        let key = self.now.remove(&place)?;
+        self.begin(key)
+    }
+
+    fn begin(&mut self, key: K) -> Option<K> {
         self.waiting.remove(&key);
         self.asking.insert(key, Asking::default());
         Some(key)
     }
 
-    /// The same, but nothing that can wait.
-    pub(crate) fn next_event(&mut self, now: Instant) -> Option<K> {
-        let is_event = self.now.first().is_some_and(|(urgency, ..)| *urgency == Urgency::Event);
-        if is_event { self.next(now) } else { None }
+    fn end_pauses(&mut self, now: Instant) {
+        while let Some((moment, key)) = self.later.first().copied()
+            && moment <= now
+        {
+            self.want(key, Urgency::Sync);
+        }
     }
 
     /// An answer came, whichever. False when it is of no interest any more.
@@ -169,6 +187,11 @@ impl<K: Ord + Copy> Queue<K> {
         self.now.len()
     }
 
+    /// How many of these cannot wait.
+    pub(crate) fn events(&self) -> usize {
+        self.now.range(..(Urgency::Sync, 0)).count()
+    }
+
     /// When the next pause ends.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.later.first().map(|(moment, _)| *moment)
@@ -176,7 +199,7 @@ impl<K: Ord + Copy> Queue<K> {
 
     fn drop_waiting(&mut self, key: K) {
         match self.waiting.remove(&key) {
-            Some(Place::Now(urgency, count)) => _ = self.now.remove(&(urgency, count, key)),
+            Some(Place::Now(urgency, count)) => _ = self.now.remove(&(urgency, count)),
             Some(Place::Later(moment)) => _ = self.later.remove(&(moment, key)),
             None => {}
         }
