@@ -70,7 +70,7 @@ fn changes_of_an_absence_are_caught_up_with() {
         let id = text(&gone.port, "id").to_owned();
         cloud.api.delete("port", &id);
         let c = Machine::plug(&cloud.api, node, red, "c");
-        agents.start_again();
+        agents.start_again(&cloud.api);
         agents.await_alive(&cloud.api);
         c.arrive(&cloud.api);
         c.guest.await_ping(b.address());
@@ -93,7 +93,7 @@ fn kills_leave_nothing_undone() {
             // From at once to well after the port's first details.
             wait::pass(Duration::from_millis(u64::from(round * 137 % 900)));
             agents.kill();
-            agents.start_again();
+            agents.start_again(&cloud.api);
             c.arrive(&cloud.api);
             c.guest.await_ping(a.address());
             c.delete(&cloud.api);

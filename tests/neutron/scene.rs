@@ -53,7 +53,8 @@ impl<'n> Machine<'n> {
     #[track_caller]
     pub(crate) fn arrive(&self, api: &Api) {
         api.await_active(&self.port, 90);
-        let lease = DhcpClient::Udhcpc.lease(&self.guest);
+        // Neutron's own agents may report a port before the way to its DHCP service is there.
+        let lease = wait::until(40, "a lease", || DhcpClient::Udhcpc.try_lease(&self.guest));
         assert_eq!(lease.address.to_string(), self.address(), "{}", self.port);
     }
 

@@ -40,7 +40,7 @@ fn agents_are_exchanged_under_running_guests() {
     for kind in [Kind::under_test(), Kind::Stock] {
         let switched = Meter::start(&a.guest, &b.guest, b.address());
         let routed = Meter::start(&a.guest, &c.guest, c.address());
-        agents.change_to(kind);
+        agents.change_to(kind, api);
         agents.await_alive(api);
         if let Some(baryon) = agents.baryon() {
             baryon.await_converged(30);

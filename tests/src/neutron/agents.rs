@@ -1,7 +1,8 @@
 //! What serves a node: Baryon, or in its place Neutron's own four agents.
 
-use crate::Baryon;
 use crate::neutron::{Agent, Api, Host, Release, Stock};
+use crate::{Baryon, wait};
+use serde_json::{Value, json};
 
 /// Which program a node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Agents<'n> {
     host: Host<'n>,
     release: Release,
     running: Running<'n>,
+    /// When the agents of this host had started that the server knew before these were: binary and time.
+    before: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -42,20 +45,31 @@ impl<'n> Agents<'n> {
     #[track_caller]
     #[must_use]
     pub fn start(kind: Kind, host: &Host<'n>, release: Release, api: &Api) -> Self {
-        let mut agents = Self { host: *host, release, running: Running::None(kind) };
-        agents.start_again();
+        let mut agents = Self { host: *host, release, running: Running::None(kind), before: Vec::new() };
+        agents.start_again(api);
         agents.await_alive(api);
         agents
     }
 
+    /// Waits until the server has heard of all four since they were started last.
     #[track_caller]
     pub fn await_alive(&self, api: &Api) {
-        api.await_agents(self.host.name(), &Agent::ALL.map(Agent::binary), 90);
+        wait::seldom(90, &format!("agents alive on {}", self.host.name()), || {
+            let agents = api.list("agent", &format!("host={}", self.host.name()));
+            let alive = |agent: &Value| agent["alive"] == true && !self.before.contains(&start_of(agent));
+            if agents.len() >= Agent::ALL.len() && agents.iter().all(alive) {
+                Ok(())
+            } else {
+                Err(json!(agents))
+            }
+        });
     }
 
     /// Starts what was killed or stopped.
     #[track_caller]
-    pub fn start_again(&mut self) {
+    pub fn start_again(&mut self, api: &Api) {
+        let known = api.list("agent", &format!("host={}", self.host.name()));
+        self.before = known.iter().map(start_of).collect();
         self.running = match &self.running {
             Running::None(Kind::Baryon) => Running::Baryon(Box::new(self.host.start_baryon())),
             Running::None(Kind::Stock) => Running::Stock(Stock::start(&self.host, self.release, &Agent::ALL)),
@@ -87,10 +101,10 @@ impl<'n> Agents<'n> {
 
     /// Stops these and starts the others in their place.
     #[track_caller]
-    pub fn change_to(&mut self, kind: Kind) {
+    pub fn change_to(&mut self, kind: Kind, api: &Api) {
         self.stop();
         self.running = Running::None(kind);
-        self.start_again();
+        self.start_again(api);
     }
 
     fn kind(&self) -> Kind {
@@ -109,4 +123,9 @@ impl<'n> Agents<'n> {
             _ => None,
         }
     }
+}
+
+fn start_of(agent: &Value) -> (String, String) {
+    let field = |name: &str| agent[name].as_str().unwrap_or_default().to_owned();
+    (field("binary"), field("started_at"))
 }

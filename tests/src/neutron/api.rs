@@ -158,19 +158,6 @@ impl Api {
         self.await_status("port", text(port, "id"), "ACTIVE", seconds);
     }
 
-    /// Waits until the server counts these agents (by their `binary`) of a host as alive.
-    #[track_caller]
-    pub fn await_agents(&self, host: &str, binaries: &[&str], seconds: u64) {
-        wait::seldom(seconds, &format!("{binaries:?} alive on {host}"), || {
-            let answer = self.call("GET", &format!("agents?host={host}"), &Value::Null)?;
-            let alive = |binary: &&&str| {
-                let mut agents = answer["agents"].as_array().into_iter().flatten();
-                agents.any(|agent| agent["binary"] == **binary && agent["alive"] == true)
-            };
-            if binaries.iter().all(|binary| alive(&binary)) { Ok(()) } else { Err(answer.to_string()) }
-        });
-    }
-
     /// Takes a network's DHCP service, or a router, from whoever has it, and gives it to an agent of this host.
     /// `kind` is `dhcp-network` or `l3-router`.
     #[track_caller]

@@ -55,7 +55,7 @@ pub struct Stock<'n> {
 }
 
 impl<'n> Stock<'n> {
-    /// Starts agents; [`crate::neutron::Api::await_agents`] tells when they have reported.
+    /// Starts agents; [`crate::neutron::Agents`] tells when they have reported.
     #[track_caller]
     #[must_use]
     pub fn start(host: &Host<'n>, release: Release, agents: &[Agent]) -> Self {
@@ -96,7 +96,7 @@ impl<'n> Stock<'n> {
         let pid = self.node.read(&agent.pid_file());
         let pid = pid.trim();
         self.node.sh(&format!(
-            "kill -TERM {pid}; timeout {} tail --pid={pid} -s 0.1 -f /dev/null || kill -KILL -- -{pid}",
+            "kill -TERM {pid}; timeout {} tail --pid={pid} -s 0.1 -f /dev/null || kill -KILL -{pid}",
             15 * wait::patience()
         ));
     }
@@ -124,7 +124,7 @@ impl Drop for Stock<'_> {
                     complaints.unwrap_or_else(|said| said)
                 );
             }
-            let _ = self.node.try_sh(&format!("kill -KILL -- -$(cat {})", agent.pid_file()));
+            let _ = self.node.try_sh(&format!("kill -KILL -$(cat {})", agent.pid_file()));
         }
     }
 }
