@@ -111,7 +111,12 @@ impl Wiring {
     pub(crate) fn new(config: WiringConfig) -> Self {
         Self {
             l2: L2::new(config.host.clone()),
-            tunnels: Tunnels::new(config.local_ip, &config.tunnel_types, config.l2_population),
+            tunnels: Tunnels::new(
+                config.host.clone(),
+                config.local_ip,
+                &config.tunnel_types,
+                config.l2_population,
+            ),
             config,
             open: false,
             complete: false,
@@ -140,6 +145,9 @@ impl Wiring {
 
     /// Carries news from one part to the other.
     fn settle(&mut self, now: Instant) {
+        if self.l2.knows_all() && self.tunnels.take_moved() {
+            self.l2.announce(now);
+        }
         for (network, kinds) in self.l2.take_tunnelled() {
             self.tunnels.carry(network, kinds);
         }

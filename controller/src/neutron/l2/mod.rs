@@ -6,6 +6,7 @@
 //! bring a network's table along, and which networks have ports here.
 
 mod cache;
+mod keeping;
 mod messages;
 mod networks;
 mod reports;
@@ -28,9 +29,6 @@ use super::complaints::Complaints;
 use super::fault::Fault;
 use super::finding::{Finding, Sighting};
 use super::wire::object::{self, Place, PortObject};
-
-/// How many ports that are not plugged in are kept.
-const MOST_KEPT: usize = 2048;
 
 const PULLS: Pace = Pace { batch: 200, open: 4, quick: 0 };
 /// Neutron's own agent reports as many at once.
@@ -77,6 +75,7 @@ pub(crate) struct L2 {
     /// Asked about when nothing is pushed until then; with the revision that is waited for.
     port_hints: BTreeMap<PortId, (Instant, Option<i64>)>,
     network_hints: BTreeMap<NetworkId, (Instant, Option<i64>)>,
+    awaited: BTreeSet<PortId>,
     /// Ports whose silence will mean something.
     silent: BTreeSet<PortId>,
     /// Ports here by the tunnel networks that carry them.
@@ -100,6 +99,9 @@ struct Entry {
     standing: Standing,
     /// What was last said upwards.
     found: Option<Option<Sighting>>,
+    /// Until when it is wired although nothing is plugged in: the server has just bound it to this node,
+    /// so that somebody is about to.
+    awaited: Option<Instant>,
     /// Where it is counted in.
     network: Option<NetworkId>,
     tunnel: Option<(NetworkId, TunnelKind)>,
@@ -108,7 +110,7 @@ struct Entry {
 
 impl Entry {
     fn is_needed(&self) -> bool {
-        self.own || !self.rows.is_empty()
+        self.own || !self.rows.is_empty() || self.awaited.is_some()
     }
 
     fn place(&self) -> Option<Place> {
@@ -133,6 +135,7 @@ impl L2 {
             downs: Batches::new(REPORTS),
             port_hints: BTreeMap::new(),
             network_hints: BTreeMap::new(),
+            awaited: BTreeSet::new(),
             silent: BTreeSet::new(),
             tunnelled: BTreeMap::new(),
             tunnelled_changed: BTreeSet::new(),
@@ -186,6 +189,7 @@ impl L2 {
             entry.standing.plugged(entry.rows.len(), rows.len(), are_others, now);
             let newly = !entry.is_needed();
             entry.rows = rows;
+            entry.awaited = None;
             self.needed(id, newly, now);
         }
     }
@@ -219,6 +223,7 @@ impl L2 {
             self.port_pulls.want(id);
         }
         self.tick_networks(now);
+        self.stop_awaiting(now);
         for id in std::mem::take(&mut self.silent) {
             self.touch(id, now);
         }
@@ -232,6 +237,7 @@ impl L2 {
             self.downs.due(now),
             self.port_hints.values().map(|(moment, _)| *moment).min(),
             self.network_hints.values().map(|(moment, _)| *moment).min(),
+            self.awaited.iter().filter_map(|id| self.ports.get(id)?.awaited).min(),
             self.silent.iter().filter_map(|id| self.ports.get(id)?.standing.due()).min(),
         ];
         queues.into_iter().flatten().min()
@@ -323,6 +329,7 @@ impl L2 {
                 if self.port_hints.get(&id).is_some_and(|(_, awaited)| *awaited <= revision) {
                     self.port_hints.remove(&id);
                 }
+                self.await_plug(id, before.as_ref(), now);
                 self.port_changed(id, before.as_ref(), now);
             }
         }
@@ -388,80 +395,6 @@ impl L2 {
         self.count_tunnel(id, tunnelled, tunnel);
         self.count_network(id, counted, network, is_needed);
         self.keep_or_drop(id);
-    }
-
-    fn keep_or_drop(&mut self, id: PortId) {
-        let Some(entry) = self.ports.get_mut(&id) else { return };
-        let reports = self.ups.is_pending(id) || self.downs.is_pending(id);
-        let keep = !entry.is_needed() && !reports;
-        let worth = entry.place().is_some_and(|place| place != Place::Elsewhere);
-        if !keep {
-            if let Some(number) = entry.kept.take() {
-                self.kept.remove(&number);
-            }
-        } else if !worth {
-            self.drop_port(id);
-        } else if entry.kept.is_none() {
-            self.counter += 1;
-            entry.kept = Some(self.counter);
-            self.kept.insert(self.counter, id);
-            if self.kept.len() > MOST_KEPT
-                && let Some((_, oldest)) = self.kept.pop_first()
-            {
-                self.drop_port(oldest);
-            }
-        }
-    }
-
-    /// Forgets a port that nobody needs.
-    fn drop_port(&mut self, id: PortId) {
-        let Some(entry) = self.ports.remove(&id) else { return };
-        if let Some(number) = entry.kept {
-            self.kept.remove(&number);
-        }
-        self.port_pulls.forget(id);
-        self.ups.forget(id);
-        self.downs.forget(id);
-        self.port_hints.remove(&id);
-        self.count_tunnel(id, entry.tunnel, None);
-        self.uncount_network(id, entry.network);
-        if matches!(entry.found, Some(Some(_))) {
-            self.findings.push(Finding::BoundPort(id, None));
-        }
-    }
-
-    fn count_tunnel(
-        &mut self,
-        id: PortId,
-        before: Option<(NetworkId, TunnelKind)>,
-        after: Option<(NetworkId, TunnelKind)>,
-    ) {
-        if before == after {
-            return;
-        }
-        if let Some((network, _)) = before {
-            if let Some(ports) = self.tunnelled.get_mut(&network) {
-                ports.remove(&id);
-                if ports.is_empty() {
-                    self.tunnelled.remove(&network);
-                }
-            }
-            self.tunnelled_changed.insert(network);
-        }
-        if let Some((network, kind)) = after {
-            self.tunnelled.entry(network).or_default().insert(id, kind);
-            self.tunnelled_changed.insert(network);
-        }
-    }
-
-    /// Networks whose tunnels changed since this was last called, with the kinds of tunnels that carry their
-    /// ports here.
-    pub(crate) fn take_tunnelled(&mut self) -> Vec<(NetworkId, BTreeSet<TunnelKind>)> {
-        let changed = std::mem::take(&mut self.tunnelled_changed);
-        let kinds = |id: &NetworkId| {
-            self.tunnelled.get(id).into_iter().flat_map(|ports| ports.values().copied()).collect()
-        };
-        changed.iter().map(|id| (*id, kinds(id))).collect()
     }
 }
 

@@ -38,6 +38,19 @@ impl L2 {
         }
     }
 
+    /// Reports every port again that is up in a tunnel: the other nodes learn from the server where it is, and
+    /// the server tells them only when it is reported.
+    pub(crate) fn announce(&mut self, now: Instant) {
+        let tunnelled: Vec<PortId> =
+            self.tunnelled.values().flat_map(|ports| ports.keys().copied()).collect();
+        for id in tunnelled {
+            if let Some(entry) = self.ports.get_mut(&id) {
+                entry.standing.announce();
+            }
+            self.touch(id, now);
+        }
+    }
+
     /// The reports that are to be sent now. `wanted` are networks whose tables are to be asked for, with
     /// their rounds; those that are in the answer are under way.
     pub(crate) fn reports(&mut self, wanted: &[(NetworkId, u64)], now: Instant) -> Vec<Ask> {

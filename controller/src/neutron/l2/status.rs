@@ -116,6 +116,13 @@ impl Standing {
         self.belief = Belief::Unknown;
     }
 
+    /// The server is to be told once more that the port is up.
+    pub(super) fn announce(&mut self) {
+        if self.belief == Belief::Up {
+            self.belief = Belief::Unknown;
+        }
+    }
+
     /// What the server has to be told.
     pub(super) fn step(&mut self, object: Option<&PortObject>, is_plugged: bool, now: Instant) -> Step {
         let Some(object) = object.filter(|object| object.place != Place::Elsewhere) else {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imbl::OrdSet;
-use model::{Mac, NetworkId, RemotePort, TunnelKind};
+use model::{HostName, Mac, NetworkId, RemotePort, TunnelKind};
 use serde_json::Value;
 
 use self::mesh::Mesh;
@@ -29,13 +29,21 @@ const QUIET: Duration = Duration::from_secs(2);
 /// And however busy the cloud is, after so long it must have come.
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// An end that goes within so long after this node told of its own may be the one that it had before.
+const NEIGHBOURHOOD: Duration = Duration::from_secs(15);
+
 const SYNCS: Pace = Pace { batch: 1, open: 2, quick: 0 };
 
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Tunnels {
+    host: HostName,
     local_ip: Option<IpAddr>,
     l2_population: bool,
+    /// When the server was last told of this node's tunnel end.
+    told: Option<Instant>,
+    /// This node's tunnel end may be new to the others.
+    moved: bool,
     networks: BTreeMap<NetworkId, Here>,
     meshes: BTreeMap<TunnelKind, Mesh>,
     syncs: Batches<TunnelKind>,
@@ -67,12 +75,20 @@ enum Asking {
 }
 
 impl Tunnels {
-    pub(crate) fn new(local_ip: Option<IpAddr>, kinds: &[TunnelKind], l2_population: bool) -> Self {
+    pub(crate) fn new(
+        host: HostName,
+        local_ip: Option<IpAddr>,
+        kinds: &[TunnelKind],
+        l2_population: bool,
+    ) -> Self {
         // Without an address of its own a node has no tunnels.
         let kinds = kinds.iter().filter(|_| local_ip.is_some());
         Self {
+            host,
             local_ip,
             l2_population,
+            told: None,
+            moved: false,
             networks: BTreeMap::new(),
             meshes: kinds.map(|kind| (*kind, Mesh::default())).collect(),
             syncs: Batches::new(SYNCS),
@@ -165,8 +181,14 @@ impl Tunnels {
                     mesh.asked();
                 }
                 kinds.push(kind);
+                self.told = Some(now);
             }
         }
+    }
+
+    /// Whether the other nodes may not know yet where the ports of this node are, since this was last called.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// Takes in an answer to `tunnel_sync`.
@@ -197,11 +219,10 @@ impl Tunnels {
     pub(crate) fn message(&mut self, message: &Message, now: Instant) {
         let understood = match message.method.as_str() {
             "add_fdb_entries" | "remove_fdb_entries" | "update_fdb_entries" if self.l2_population => {
-                self.table_message(message, now);
-                Ok(())
+                self.table_message(message, now)
             }
-            "tunnel_update" => self.end_message(message, true),
-            "tunnel_delete" => self.end_message(message, false),
+            "tunnel_update" => self.end_message(message, true, now),
+            "tunnel_delete" => self.end_message(message, false, now),
             _ => Ok(()),
         };
         if let Err(malformed) = understood {
@@ -213,7 +234,12 @@ impl Tunnels {
         self.complaints.add(format!("{} on {}: {malformed}", message.method, message.topic));
     }
 
-    fn table_message(&mut self, message: &Message, now: Instant) {
+    fn table_message(&mut self, message: &Message, now: Instant) -> Result<(), Malformed> {
+        // Old servers cast to all what is for one.
+        let addressee = Reader::of("arguments", &message.args).text("host")?;
+        if addressee.is_some_and(|host| *host != self.host.0) {
+            return Ok(());
+        }
         let is_here = |network: NetworkId| self.networks.contains_key(&network);
         let complaints = if message.method == "update_fdb_entries" {
             let (changes, complaints) = fdb::readdressed(&message.args, is_here);
@@ -241,6 +267,7 @@ impl Tunnels {
         for malformed in &complaints {
             self.complain(message, malformed);
         }
+        Ok(())
     }
 
     /// A table that is awaited is still coming in.
@@ -251,7 +278,7 @@ impl Tunnels {
     }
 
     /// `tunnel_update` and `tunnel_delete`: a node got or lost a tunnel end.
-    fn end_message(&mut self, message: &Message, came: bool) -> Result<(), Malformed> {
+    fn end_message(&mut self, message: &Message, came: bool, now: Instant) -> Result<(), Malformed> {
         let reader = Reader::of("arguments", &message.args);
         let end: IpAddr = reader.required("tunnel_ip")?;
         let kind = match reader.text("tunnel_type")? {
@@ -270,6 +297,7 @@ impl Tunnels {
                 self.say_mesh(kind);
             }
         } else if !came {
+            self.moved |= self.told.is_some_and(|told| now <= told + NEIGHBOURHOOD);
             // No node is behind it any more, whatever the tables still say.
             let on = self.networks.iter().filter(|(_, here)| here.kinds.contains(&kind));
             for network in on.map(|(network, _)| *network).collect::<Vec<_>>() {
@@ -286,7 +314,7 @@ impl Tunnels {
             if let Some(here) = self.networks.get_mut(&network) {
                 here.asking = Asking::Settled;
             }
-            self.change(network, |table, round, changes| table.withdraw_before(round, changes));
+            self.change(network, Table::withdraw_before);
         }
     }
 

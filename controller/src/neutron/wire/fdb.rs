@@ -43,7 +43,7 @@ pub(crate) fn entries(args: &Map<String, Value>, wanted: impl Fn(NetworkId) -> b
         Ok(fdb) => fdb,
         Err(malformed) => return (list.read, vec![malformed]),
     };
-    for (text, value) in fdb.iter().flat_map(|fdb| fdb.fields()) {
+    for (text, value) in fdb.iter().flat_map(Reader::fields) {
         let Some(network) = list.key::<NetworkId>("fdb_entries", text).filter(|id| wanted(*id)) else {
             continue;
         };
@@ -71,7 +71,7 @@ pub(crate) fn readdressed(
         .object("fdb_entries")
         .and_then(|fdb| fdb.map_or(Ok(None), |fdb| fdb.object("chg_ip")));
     let changes = list.keep(changes).flatten();
-    for (text, value) in changes.iter().flat_map(|changes| changes.fields()) {
+    for (text, value) in changes.iter().flat_map(Reader::fields) {
         let Some(network) = list.key::<NetworkId>("chg_ip", text).filter(|id| wanted(*id)) else { continue };
         let place = format!("chg_ip.{network}");
         let Some(ends) = list.keep(Reader::new(&place, value)) else { continue };
@@ -159,7 +159,7 @@ mod tests {
 
     const NETWORK: &str = "902efc6f-d3e8-4219-a9e1-a973bcfa1650";
 
-    fn args(fdb: Value) -> Map<String, Value> {
+    fn args(fdb: &Value) -> Map<String, Value> {
         let Value::Object(args) = json!({"fdb_entries": fdb}) else { unreachable!() };
         args
     }
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn reads_a_table() {
         // As a server of 2026.2 sent it to one host.
-        let args = args(json!({NETWORK: {"segment_id": 54557, "network_type": "vxlan", "ports": {
+        let args = args(&json!({NETWORK: {"segment_id": 54557, "network_type": "vxlan", "ports": {
             "198.51.100.1": [
                 ["00:00:00:00:00:00", "0.0.0.0"],
                 ["fa:16:3e:a8:f4:13", "10.10.1.115"],
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn reads_changed_addresses() {
-        let args = args(json!({"chg_ip": {NETWORK: {"198.51.100.1": {
+        let args = args(&json!({"chg_ip": {NETWORK: {"198.51.100.1": {
             "after": [["fa:16:3e:a8:f4:13", "10.10.1.77"]]}}}}));
         let (read, complaints) = readdressed(&args, |_| true);
         assert_eq!(complaints, []);
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_and_the_rest_counts() {
-        let args = args(json!({
+        let args = args(&json!({
             "no network": {},
             "00000000-0000-0000-0000-000000000001": 7,
             "00000000-0000-0000-0000-000000000002": {"ports": {"nowhere": [], "192.0.2.1": 5}},
@@ -228,7 +228,7 @@ mod tests {
         for hostile in
             [json!(null), json!([]), json!("x"), json!({"chg_ip": [1]}), json!({"chg_ip": {"x": 1}})]
         {
-            let args = self::args(hostile);
+            let args = self::args(&hostile);
             entries(&args, |_| true);
             readdressed(&args, |_| true);
         }

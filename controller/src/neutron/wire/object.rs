@@ -99,7 +99,7 @@ pub(crate) fn port(object: &Value, host: &HostName) -> Result<PortObject, Malfor
     let binding = match place {
         Place::Elsewhere => None,
         Place::Here | Place::Coming => {
-            let carried = active.is_some_and(|active| active.is_bound());
+            let carried = active.is_some_and(PortBinding::is_bound);
             let segment = if carried { bound_segment(&data, host)? } else { None };
             Some(Binding { host: host.clone(), segment })
         }

@@ -318,7 +318,7 @@ impl Server {
         let mut entries = vec![json!([mac_of(port), format!("10.0.0.{}", mac_of(port).0[5])])];
         entries.push(json!(["00:00:00:00:00:00", "0.0.0.0"]));
         let ports = Map::from_iter([(address_of(&known.host).to_string(), json!(entries))]);
-        Some(fdb(method, known.network, json!(ports)))
+        Some(fdb(method, known.network, &json!(ports)))
     }
 
     /// Answers a request; with the casts that it causes.
@@ -385,11 +385,11 @@ impl Server {
                 ports.insert(address_of(host).to_string(), json!(entries));
             }
         }
-        (!ports.is_empty()).then(|| fdb("add_fdb_entries", network, json!(ports)))
+        (!ports.is_empty()).then(|| fdb("add_fdb_entries", network, &json!(ports)))
     }
 }
 
-fn fdb(method: &str, network: u128, ports: Value) -> Message {
+fn fdb(method: &str, network: u128, ports: &Value) -> Message {
     let entries = Map::from_iter([(
         network_id(network).to_string(),
         json!({"segment_id": 1, "network_type": "vxlan", "ports": ports}),

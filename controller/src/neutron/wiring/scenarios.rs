@@ -25,8 +25,13 @@ fn a_port_that_was_pushed_is_wired_without_a_question() {
     let (mut bench, mut server, _) = running(true);
     let port = server.create(2, 1, HERE);
     bench.push(&server.pushed(port));
-    assert!(!bench.sum.ports.contains_key(&port), "nothing is plugged in yet");
-    bench.converge(&mut server);
+    assert!(bench.sum.ports.contains_key(&port), "somebody is about to plug it in");
+    while let Some((ask, request)) = bench.next() {
+        let (answer, _) = server.serve(&request);
+        bench.hear(Event::Answer(ask, Ok(answer)));
+    }
+    bench.engine_is_done();
+    assert!(server.reports.is_empty() && bench.open.is_empty());
     server.calls.clear();
     bench.plug(port);
     let segment = bench.sum.ports[&port].port.binding.as_ref().unwrap().segment.clone();
@@ -39,6 +44,23 @@ fn a_port_that_was_pushed_is_wired_without_a_question() {
     bench.converge(&mut server);
     assert_eq!(server.calls, [("update_device_list", 1)].into());
     assert_eq!(server.ports[&port].status, "ACTIVE");
+}
+
+#[test]
+fn a_port_that_nobody_plugs_in_is_wired_for_a_while_only() {
+    let (mut bench, mut server, _) = running(true);
+    let port = server.create(2, 1, HERE);
+    bench.push(&server.pushed(port));
+    let start = bench.now;
+    bench.converge(&mut server);
+    assert!(bench.now - start < Duration::from_secs(150));
+    assert!(!bench.sum.ports.contains_key(&port) && !bench.sum.networks.contains_key(&network_id(1)));
+    // It is remembered all the same.
+    server.calls.clear();
+    bench.plug(port);
+    assert!(bench.sum.ports.contains_key(&port) && bench.open.is_empty());
+    bench.converge(&mut server);
+    assert_eq!(server.calls, [("update_device_list", 1)].into());
 }
 
 #[test]
@@ -324,7 +346,7 @@ fn a_network_gets_another_segment() {
     bench.push(&server.pushed_network(0));
     bench.converge(&mut server);
     let segment = Segment::Tunnel { kind: TunnelKind::Vxlan, key: 777 };
-    assert_eq!(bench.sum.networks[&network_id(0)].segments, [segment.clone()]);
+    assert_eq!(bench.sum.networks[&network_id(0)].segments.first(), Some(&segment));
     assert_eq!(bench.sum.networks[&network_id(0)].mtu, 1400);
     assert_eq!(bench.sum.ports[&port].port.binding.as_ref().unwrap().segment, Some(segment));
 }
@@ -379,4 +401,41 @@ fn own_ports_are_asked_about_and_reported() {
     bench.converge(&mut server);
     assert_eq!(server.reports, [(port, "up"), (port, "down")]);
     assert!(!bench.sum.ports.contains_key(&port));
+}
+
+#[test]
+fn a_node_with_another_tunnel_address_makes_all_its_ports_known() {
+    let mut server = Server::with_networks(1);
+    let mut bench = Bench::new(config(true));
+    for number in 0..5 {
+        let port = server.create(number, 0, HERE);
+        server.change(port, |port| port.status = "ACTIVE");
+        bench.plug(port);
+    }
+    bench.begin();
+    // What the server casts when a node's address is not the one that it had.
+    let gone = json!({"tunnel_ip": "198.51.100.77", "tunnel_type": "vxlan"});
+    bench.push(&message("q-agent-notifier-tunnel-delete", "tunnel_delete", gone.clone()));
+    bench.converge(&mut server);
+    let reported: std::collections::BTreeSet<_> = server.reports.iter().map(|(port, _)| *port).collect();
+    assert_eq!(reported.len(), 5);
+    // Later it is another node.
+    server.reports.clear();
+    bench.now += Duration::from_secs(60);
+    bench.push(&message("q-agent-notifier-tunnel-delete", "tunnel_delete", gone));
+    bench.converge(&mut server);
+    assert!(server.reports.is_empty());
+}
+
+#[test]
+fn tables_for_other_nodes_are_theirs() {
+    let (mut bench, mut server, _) = running(true);
+    let far = server.create(11, 0, THERE);
+    let mut cast = server.cast_port("add_fdb_entries", far).unwrap();
+    cast.args.insert("host".to_owned(), json!(FAR));
+    bench.push(&cast);
+    assert!(bench.sum.remotes.is_empty());
+    cast.args.insert("host".to_owned(), json!(HERE));
+    bench.push(&cast);
+    assert_eq!(bench.sum.remotes.len(), 1);
 }

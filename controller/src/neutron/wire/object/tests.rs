@@ -1,3 +1,5 @@
+//! Objects as servers sent them, and as no server should.
+
 use serde_json::json;
 
 use super::*;
