@@ -81,7 +81,11 @@ impl Bus {
                 patience.timed_out(request.namespace.as_deref(), &request.method, timeout);
                 patience.pause(timeout, chance())
             };
-            tokio::time::sleep(pause).await;
+            let mut link = self.link();
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = link.wait_for(|link| link.state == LinkState::Closed) => {}
+            }
         }
         outcome
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout_at;
+use tracing::info;
 
 use crate::answer::Reply;
 use crate::backoff::Patience;
@@ -116,23 +117,26 @@ impl Core {
         timeout_at(deadline.into(), found).await.unwrap_or(Err(SendError::NoLink))
     }
 
-    /// A connection stands, everything is declared, and messages come.
-    pub(crate) fn up(&self, publisher: Arc<Publisher>) {
+    /// A connection stands, everything is declared, and messages come. The queue of answers may have `survived` since
+    /// the last one.
+    pub(crate) fn up(self: &Arc<Self>, publisher: Arc<Publisher>, survived: bool) {
         self.link.send_modify(|link| {
             link.state = LinkState::Up;
             link.epoch = publisher.epoch();
             link.up_since = Some(Instant::now());
         });
         self.publisher.send_replace(Some(publisher));
+        self.answers_survived(survived);
     }
 
     /// The broker lost something of ours, but the connection stands: a gap, from `since` to now.
-    pub(crate) fn gap(&self, since: Instant) {
+    pub(crate) fn gap(self: &Arc<Self>, since: Instant, survived: bool) {
         self.link.send_modify(|link| {
             link.epoch += 1;
             link.lost_at = Some(since);
             link.up_since = Some(Instant::now());
         });
+        self.answers_survived(survived);
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -179,14 +183,18 @@ impl Core {
         }
     }
 
-    /// After a connection on which the queue of answers was gone: what was asked before has a last moment for an
-    /// answer that its sender repeats, and is then told that there will be none.
-    pub(crate) fn lose_answers(self: &Arc<Self>, epoch: u64) {
+    /// When the queue of answers was gone, what was asked before has a last moment for an answer that its sender
+    /// repeats, and is then told that there will be none.
+    fn answers_survived(self: &Arc<Self>, survived: bool) {
         const LAST_MOMENT: Duration = Duration::from_secs(5);
-        let ids = self.waiting.sent_before(epoch);
+        let ids = if survived { Vec::new() } else { self.waiting.sent_before(self.epoch()) };
         if ids.is_empty() {
             return;
         }
+        info!(
+            calls = ids.len(),
+            "the message broker forgot the queue of answers; calls under way may be lost"
+        );
         let core = Arc::clone(self);
         tokio::spawn(async move {
             tokio::time::sleep(LAST_MOMENT).await;

@@ -19,15 +19,15 @@ const CONTEXT: &str = "_context_";
 /// Longest identifier taken from a message for logs.
 const LONGEST_ID: usize = 80;
 
-/// The body is no message.
-#[derive(Debug, thiserror::Error)]
+/// The body is no message. What the decoder said is not kept: it may repeat what was in the message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    #[error("the body is not JSON of an object")]
-    Body(#[source] serde_json::Error),
+    #[error("the body is not JSON of an object, from column {0}")]
+    Body(usize),
     #[error("the envelope has version {0}")]
     Version(String),
-    #[error("the payload is not JSON of an object")]
-    Payload(#[source] serde_json::Error),
+    #[error("the payload is not JSON of an object, from column {0}")]
+    Payload(usize),
     #[error("the message is neither a request nor an answer: it has no {0}")]
     Lacks(&'static str),
 }
@@ -88,15 +88,16 @@ pub fn decode(body: &[u8]) -> Result<Payload, Malformed> {
         #[serde(borrow, rename = "oslo.message")]
         message: Option<Cow<'a, str>>,
     }
-    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(Malformed::Body)?;
+    let no_body = |error: serde_json::Error| Malformed::Body(error.column());
+    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(no_body)?;
     let (Some(version), Some(message)) = (envelope.version, envelope.message) else {
-        return serde_json::from_slice(body).map(Payload).map_err(Malformed::Body);
+        return serde_json::from_slice(body).map(Payload).map_err(no_body);
     };
     let readable = version.as_str().and_then(|version| version.parse().ok());
     if !readable.is_some_and(|version| ENVELOPE.serves(version)) {
         return Err(Malformed::Version(version.to_string().chars().take(LONGEST_ID).collect()));
     }
-    serde_json::from_str(&message).map(Payload).map_err(Malformed::Payload)
+    serde_json::from_str(&message).map(Payload).map_err(|error| Malformed::Payload(error.column()))
 }
 
 impl Payload {

@@ -178,9 +178,7 @@ fn accepted(core: &Core, topic: &str, fanout: bool, delivery: &Delivery) -> Opti
     let request = match read(delivery).and_then(envelope::Payload::request) {
         Ok(request) => request,
         Err(error) => {
-            let chain =
-                std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-            drop_one(core, topic, "", "malformed", &format!("{error}{chain}"));
+            drop_one(core, topic, "", "malformed", &error.to_string());
             return None;
         }
     };

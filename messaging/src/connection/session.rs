@@ -71,8 +71,6 @@ impl Session {
             core.listens().add(listen);
         }
         let mut declarer = Declarer::new(&connection);
-        let reply_queue = core.names().reply().to_owned();
-        let survived = epoch == 1 || declarer.exists(&reply_queue).await?;
         let channel = channel(&connection, &core).await?;
         let mut session = Self {
             publisher: Arc::new(publisher),
@@ -82,13 +80,9 @@ impl Session {
             _hangup: hangup,
             connection: Arc::clone(&connection),
         };
-        session.take_all(lasting, &mut declarer).await?;
+        let survived = session.take_all(lasting, &mut declarer).await?;
         declarer.finish().await;
-        core.up(Arc::clone(&session.publisher));
-        if !survived {
-            info!("the message broker forgot the queue of answers; calls under way may be lost");
-            core.lose_answers(epoch);
-        }
+        core.up(Arc::clone(&session.publisher), survived);
         Ok(session)
     }
 
@@ -171,17 +165,20 @@ impl Session {
         self.channel = channel(&self.connection, &lasting.core).await?;
         let connection = Arc::clone(&self.connection);
         let mut declarer = Declarer::new(&connection);
-        self.take_all(lasting, &mut declarer).await?;
+        let survived = self.take_all(lasting, &mut declarer).await?;
         declarer.finish().await;
         self.mended = Some(Instant::now());
-        lasting.core.gap(since);
+        lasting.core.gap(since, survived);
         Ok(())
     }
 
-    async fn take_all(&mut self, lasting: &Lasting, declarer: &mut Declarer<'_>) -> Result<(), Sentence> {
+    /// Declares and consumes everything. Returns whether the queue of answers was still there.
+    async fn take_all(&mut self, lasting: &Lasting, declarer: &mut Declarer<'_>) -> Result<bool, Sentence> {
         let core = &lasting.core;
+        let reply_queue = core.names().reply().to_owned();
+        let survived = core.epoch() == 0 || declarer.exists(&reply_queue).await?;
         declarer.exchange(&topology::control(&core.settings)).await?;
-        let replies = topology::replies(&core.settings, core.names().reply());
+        let replies = topology::replies(&core.settings, &reply_queue);
         let listens = core.listens().all().to_vec();
         let requests: Vec<Step> = listens.iter().flat_map(|listen| steps(core, listen)).collect();
         for step in replies.iter().chain(&requests) {
@@ -190,7 +187,8 @@ impl Session {
         for (_, consumer) in self.consumers(&replies, &lasting.offsets).await? {
             self.taking.spawn(consume::answers(Arc::clone(core), consumer));
         }
-        self.take(lasting, &requests).await
+        self.take(lasting, &requests).await?;
+        Ok(survived)
     }
 
     async fn add(&mut self, lasting: &Lasting, listen: Listen) -> Result<(), Sentence> {

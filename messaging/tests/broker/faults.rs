@@ -105,14 +105,27 @@ async fn a_deleted_queue_is_declared_again() {
     let queues = rabbit.table(&["list_queues", "name"]);
     let reply = queues.iter().find(|row| row[0].starts_with("reply_")).unwrap()[0].clone();
     let fanout = queues.iter().find(|row| row[0].starts_with("deleted.t_fanout_")).unwrap()[0].clone();
+    let peer = Peer::new(&rabbit).await;
+    peer.serve("deleted", "deleted.server").await;
+    let lost = tokio::spawn({
+        let bus = bus.clone();
+        let patient = messaging::Request {
+            timeout: Timeout::Exactly(Duration::from_secs(300)),
+            ..request("deleted.server", "x", json!({}))
+        };
+        async move { bus.call(patient).await }
+    });
+    peer.take("deleted.server").await;
     for (gaps, queue) in ["deleted.t.node1", &fanout, &reply].into_iter().enumerate() {
         rabbit.ctl(&["delete_queue", queue]);
         let link = until_link(&bus, "a gap", |link| link.epoch == gaps as u64 + 2);
         assert!(link.is_up() && link.lost_at.is_some());
     }
     assert_eq!(bus.counters().reconnects, 0, "the connection stood");
-    let peer = Peer::new(&rabbit).await;
-    peer.serve("deleted", "deleted.server").await;
+    assert!(
+        matches!(lost.await.unwrap(), Err(CallError::Lost { .. })),
+        "its answer was to come by a deleted queue"
+    );
     peer.send("deleted", "deleted.t.node1", &asked("greet", "1.0", json!({ "n": 1 }))).await;
     assert_eq!(next(&mut incoming).await.args["n"], 1);
     peer.send("deleted.t_fanout", "", &asked("greet", "1.0", json!({ "n": 2 }))).await;

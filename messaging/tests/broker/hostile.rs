@@ -4,7 +4,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
 use tests::wait;
 
-use crate::peer::{Peer, asked, listen, next, settings, shared, start, up};
+use crate::peer::{Peer, TOKEN, asked, listen, logged, next, settings, shared, start, up};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_messages_are_dropped_and_counted() {
@@ -87,4 +87,28 @@ async fn an_answer_to_an_impossible_queue_is_given_up() {
     assert_eq!(next(&mut incoming).await.args["n"], 2);
     assert!(bus.link().borrow().is_up());
     bus.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_logged() {
+    let (bus, mut incoming) = start(settings(shared(), "discreet"), vec![listen("discreet.t")]);
+    up(&bus);
+    let peer = Peer::new(shared()).await;
+    let payload = asked("greet", "1.0", json!({ "password": TOKEN }));
+    // As it is, wrapped once too often, without envelope and cut off; refused; answered by a failure.
+    let wrapped = json!(payload.to_string()).to_string();
+    let nested = json!({ "oslo.version": "2.0", "oslo.message": wrapped }).to_string();
+    for body in [&wrapped, &nested, &payload.to_string()[..80], &format!("{{\"oslo.version\": \"{TOKEN}")] {
+        peer.send_raw("discreet", "discreet.t", body.as_bytes()).await;
+    }
+    peer.send("discreet", "discreet.t", &asked("greet", "7.0", json!({ "password": TOKEN }))).await;
+    peer.send("discreet", "discreet.t", &asked("greet", "1.0", json!([TOKEN]))).await;
+    peer.send("discreet", "discreet.t", &payload).await;
+    next(&mut incoming).await;
+    bus.cast(crate::peer::request("discreet.t", "greet", json!({ "password": TOKEN }))).await.unwrap();
+    next(&mut incoming).await;
+    bus.close().await;
+    let log = logged();
+    assert!(log.contains("discreet.t") && log.contains("message dropped"), "{log}");
+    assert!(!log.contains(TOKEN), "{log}");
 }

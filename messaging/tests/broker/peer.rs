@@ -1,6 +1,7 @@
 //! The other side: an AMQP client that writes and reads envelopes by hand, and what the tests share.
 
-use std::sync::OnceLock;
+use std::io::Write;
+use std::sync::{Mutex, Once, OnceLock};
 use std::time::Duration;
 
 use lapin::options::*;
@@ -31,14 +32,39 @@ pub(crate) fn settings(rabbit: &Rabbit, exchange: &str) -> Settings {
     }
 }
 
-/// Shows what the bus logs when a test fails.
-pub(crate) fn logged() {
-    let _ =
-        tracing_subscriber::fmt().with_env_filter("messaging=info,lapin=off").with_test_writer().try_init();
+/// Everything that was logged by any test of this binary.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Keeps what the bus logs, and shows it beside the tests' output.
+struct Kept;
+
+#[allow(clippy::print_stderr)] // shown beside a test that failed
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.lock().unwrap().extend_from_slice(bytes);
+        eprint!("{}", String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(crate) fn logged() -> String {
+    String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned()
+}
+
+fn keep_log() {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| {
+        let layer = tracing_subscriber::fmt().with_env_filter("messaging=debug,lapin=off").with_ansi(false);
+        layer.with_writer(|| Kept).init();
+    });
 }
 
 pub(crate) fn start(settings: Settings, listen: Vec<Listen>) -> (Bus, mpsc::Receiver<Incoming>) {
-    logged();
+    keep_log();
     Bus::start(settings, listen)
 }
 
@@ -203,11 +229,14 @@ pub(crate) fn unique() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
+/// What no log may repeat.
+pub(crate) const TOKEN: &str = "gAAAAAsecrettoken";
+
 /// A request's payload.
 pub(crate) fn asked(method: &str, version: &str, args: Value) -> Value {
     json!({
         "method": method, "args": args, "version": version, "_unique_id": unique(),
-        "_context_request_id": "req-1", "_context_auth_token": "secret",
+        "_context_request_id": "req-1", "_context_auth_token": TOKEN,
     })
 }
 
