@@ -1,41 +1,67 @@
-//! Sets up logging: text for people, JSON for programs, or journald with its fields.
+//! What of the configuration is about the log, in the words of the log. How lines are made and written is
+//! in the crate `diary`.
 
-use std::io::IsTerminal as _;
-
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+use diary::{Control, Diary, Format, Target};
+use tracing::warn;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Changes the level while the program runs.
-#[derive(Debug, Clone)]
-pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+/// The log of the agent: all of it is written when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Log(Diary);
 
-impl Level {
-    /// Logs why, or only what. Without a subscriber there is nothing to change.
-    pub(crate) fn set(&self, debug: bool) {
-        let _ = self.0.reload(filter(debug));
+/// Changes the level while the program runs, and looks for a file that was rotated.
+#[derive(Debug, Clone)]
+pub(crate) struct Level(Control);
+
+/// Starts logging to standard error, to a file or to journald.
+pub(crate) fn start(config: &LogConfig) -> anyhow::Result<Log> {
+    let format = match config.format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+        LogFormat::Journald => Format::Journald,
+    };
+    let target = config.file.clone().map_or(Target::StandardError, Target::File);
+    // A level that cannot be read is no reason not to start.
+    let chosen = from_environment();
+    let usual = filter(config.debug);
+    let log = match chosen.as_deref().map(|chosen| diary::start(format, &target, chosen)) {
+        None | Some(Err(diary::Error::Filter { .. })) => diary::start(format, &target, usual)?,
+        Some(started) => started?,
+    };
+    Ok(Log(log))
+}
+
+impl Log {
+    pub(crate) fn level(&self) -> Level {
+        Level(self.0.control())
     }
 }
 
-/// Starts logging to standard error or journald.
-pub(crate) fn start(config: &LogConfig) -> anyhow::Result<Level> {
-    let (filter, handle) = reload::Layer::new(filter(config.debug));
-    let writer: Box<dyn Layer<_> + Send + Sync> = match config.format {
-        LogFormat::Text => {
-            let colours = std::io::stderr().is_terminal();
-            fmt::layer().with_writer(std::io::stderr).with_ansi(colours).boxed()
+impl Level {
+    /// Logs why, or only what, from now on.
+    pub(crate) fn set(&self, debug: bool) {
+        let chosen = from_environment().filter(|chosen| self.0.set_filter(chosen).is_ok());
+        if chosen.is_none()
+            && let Err(error) = self.0.set_filter(filter(debug))
+        {
+            warn!(error = &error as &dyn std::error::Error, "the level of the log stays");
         }
-        LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
-        LogFormat::Journald => tracing_journald::layer()?.boxed(),
-    };
-    tracing_subscriber::registry().with(filter).with(writer).try_init()?;
-    Ok(Level(handle))
+    }
+
+    /// Turns to a new file where the old one was moved away.
+    pub(crate) fn reopen(&self) {
+        if let Err(error) = self.0.reopen() {
+            warn!(error = &error as &dyn std::error::Error, "the log goes on in the old file");
+        }
+    }
+}
+
+fn filter(debug: bool) -> &'static str {
+    if debug { "debug,hyper=info,lapin=info,netlink_proto=info" } else { "info" }
 }
 
 /// `RUST_LOG` overrides the level of the configuration.
-fn filter(debug: bool) -> EnvFilter {
-    let level = if debug { "debug,hyper=info,netlink_proto=info" } else { "info" };
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level))
+fn from_environment() -> Option<String> {
+    std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty())
 }

@@ -25,7 +25,9 @@ use crate::{api, inspect, log, signal};
 pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
     let loaded = config::load(request)?;
     let node = loaded.node;
-    let level = log::start(&node.log)?;
+    // Dropped after everything that logs.
+    let log = log::start(&node.log)?;
+    let level = log.level();
     let roles: Vec<&str> = node.roles.iter().map(|role| roles::name(*role)).collect();
     info!(host = %node.host, roles = roles.join(","), version = env!("CARGO_PKG_VERSION"), "starting");
     loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
@@ -224,8 +226,10 @@ fn raise_file_limit() {
     }
 }
 
-/// Takes from the configuration what may change while the agent runs.
+/// Takes from the configuration what may change while the agent runs, and turns to a new log file where
+/// the old one was rotated.
 fn reload(request: &Request, level: &log::Level) {
+    level.reopen();
     match config::load(request) {
         Ok(loaded) => {
             level.set(loaded.node.log.debug);

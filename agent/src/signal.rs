@@ -1,5 +1,5 @@
 //! What signals mean: TERM and INT end the agent and leave the node as it is; HUP reads the configuration
-//! again and takes what may change while running, which is `debug`.
+//! again, takes what may change while running, which is `debug`, and opens the log file again.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;

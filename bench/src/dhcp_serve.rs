@@ -6,7 +6,6 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use anyhow::ensure;
 use dhcp::{Config, Dhcp};
@@ -32,8 +31,7 @@ pub(crate) struct Options {
 
 /// Serves until it is killed; says `ready` when it does.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let log = std::fs::File::create(&options.log)?;
-    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).init();
+    let _log = diary::start(diary::Format::Text, &diary::Target::File(options.log.clone()), "info")?;
     let mut desired = Desired::default();
     desired.complete.insert(Role::Dhcp);
     for (number, hosts) in (1..).zip(&options.hosts) {
