@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::neutron::wire::object::{Place, PortObject, PortStatus};
 
 /// When the engine says nothing more of a port that it had reached before, there was nothing left to do.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// How one port stands between the node and the server.
 #[derive(Debug, Default)]
@@ -66,10 +66,10 @@ impl Standing {
 
     /// Takes in what the server says of the port now.
     pub(super) fn object(&mut self, before: Option<&PortObject>, object: &PortObject, now: Instant) {
-        match before {
-            None => self.wired = Wired::Unknown,
-            Some(before) if !is_live(before) && is_live(object) => self.unsettle(now),
-            Some(_) => {}
+        // What the engine reached may have been to cut it off; or it knew the port from before the start, and has
+        // nothing left to do.
+        if !before.is_some_and(is_live) && is_live(object) {
+            self.unsettle(now);
         }
         let moved = before.is_some_and(|before| before.place != object.place);
         let news = self.seen != object.sighting.revision || before.is_none();
