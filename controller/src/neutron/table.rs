@@ -6,6 +6,7 @@ use messaging::{Bus, Endpoint, Listen, Version};
 use tokio::sync::mpsc;
 
 use super::dhcp::Dhcp;
+use super::l3::L3;
 use super::seat::{Seat, Seated};
 use super::settings::{AgentRole, Settings};
 use super::topic::Topic;
@@ -26,8 +27,12 @@ pub(crate) fn seats(settings: &Settings, bus: &Bus, wake: &mpsc::UnboundedSender
                 let machine = Dhcp::new(settings.host.clone(), &settings.dhcp);
                 seats.push(Box::new(Seated::new(*role, machine, names, bus, wake)));
             }
-            // The metadata agent only says that it is alive.
-            AgentRole::L3 | AgentRole::Metadata => {}
+            AgentRole::L3 => {
+                let machine = L3::new(settings.host.clone(), &settings.router);
+                seats.push(Box::new(Seated::new(*role, machine, names, bus, wake)));
+            }
+            // This agent only says that it is alive.
+            AgentRole::Metadata => {}
         }
     }
     seats
@@ -38,7 +43,8 @@ fn topics(settings: &Settings, role: AgentRole) -> Vec<Topic> {
     match role {
         AgentRole::OpenVSwitch => wiring::topics(&WiringConfig::new(settings)),
         AgentRole::Dhcp => Dhcp::topics(),
-        AgentRole::L3 | AgentRole::Metadata => Vec::new(),
+        AgentRole::L3 => L3::topics(&settings.router),
+        AgentRole::Metadata => Vec::new(),
     }
 }
 
