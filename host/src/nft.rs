@@ -50,7 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn load(namespace: &Namespace, ruleset: &str) -> Result<()> {
     let failed = |source| Error::RunNft { namespace: namespace.to_string(), source };
     let _permit = RUNNING.acquire().await.map_err(|error| failed(io::Error::other(error)))?;
-    let child = spawn(namespace).map_err(failed)?;
+    let child = spawn(namespace, &["-f", "-"]).map_err(failed)?;
     let output = timeout(PATIENCE, feed(child, ruleset))
         .await
         .map_err(|_| failed(io::ErrorKind::TimedOut.into()))?
@@ -63,10 +63,10 @@ pub async fn load(namespace: &Namespace, ruleset: &str) -> Result<()> {
     Err(Error::Ruleset { namespace: namespace.to_string(), message })
 }
 
-fn spawn(namespace: &Namespace) -> io::Result<Child> {
+fn spawn(namespace: &Namespace, arguments: &[&str]) -> io::Result<Child> {
     let mut command = Command::new("nft");
-    command.args(["-f", "-"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let file = namespace.file().clone();
     let enter = move || Ok(setns(file.as_fd(), CloneFlags::CLONE_NEWNET)?);
     // SAFETY: the closure runs in the child between fork and exec, where only async-signal-safe calls are
@@ -76,6 +76,22 @@ fn spawn(namespace: &Namespace) -> io::Result<Child> {
         command.pre_exec(enter);
     }
     command.spawn()
+}
+
+/// What `nft` says of a table as JSON (libnftables-json(5)). Starts a process, so it is nothing for every look.
+pub async fn list(namespace: &Namespace, family: Family, table: &str) -> Result<String> {
+    let failed = |source| Error::RunNft { namespace: namespace.to_string(), source };
+    let _permit = RUNNING.acquire().await.map_err(|error| failed(io::Error::other(error)))?;
+    let child = spawn(namespace, &["-j", "list", "table", &family.to_string(), table]).map_err(failed)?;
+    let output = timeout(PATIENCE, feed(child, ""))
+        .await
+        .map_err(|_| failed(io::ErrorKind::TimedOut.into()))?
+        .map_err(failed)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::Ruleset { namespace: namespace.to_string(), message })
 }
 
 /// Writes and reads at the same time: a long complaint of `nft` must not block while it still reads.
@@ -97,7 +113,29 @@ async fn feed(mut child: Child, ruleset: &str) -> io::Result<std::process::Outpu
 /// The kind of userdata in which `nft` keeps a comment (libnftnl's `NFTNL_UDATA_TABLE_COMMENT`).
 const COMMENT: u8 = 0;
 
+/// A table as the kernel lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    pub family: Family,
+    pub name: String,
+    /// Empty when it has none.
+    pub comment: String,
+}
+
 impl Netlink {
+    /// All tables of the namespace.
+    pub async fn tables(&self) -> Result<Vec<Table>> {
+        let request = NetfilterMessage::new(
+            NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0),
+            NfTablesMessage::GetTable(TableMessage { attributes: Vec::new() }),
+        );
+        let work = |mut handle| async move {
+            let found = channel::dump::<channel::Netfilter>(&mut handle, request).await?;
+            Ok(found.iter().filter_map(table).collect())
+        };
+        self.netfilter("nft list tables", work).await
+    }
+
     /// The comment of a table: None when there is no such table, empty when it has no comment.
     pub async fn table_comment(&self, family: Family, table: &str) -> Result<Option<String>> {
         let attributes = vec![TableAttribute::Name(table.to_owned())];
@@ -115,6 +153,21 @@ impl Netlink {
         };
         self.netfilter(&deed, work).await
     }
+}
+
+/// A table out of a dump. Families that are not known here are left out.
+fn table(message: &NetfilterMessage) -> Option<Table> {
+    const ALL: [Family; 6] =
+        [Family::Ipv4, Family::Ipv6, Family::Inet, Family::Arp, Family::Bridge, Family::Netdev];
+    let family = ALL.into_iter().find(|family| family.wire() == message.header.family)?;
+    let NetfilterMessageInner::NfTables(NfTablesMessage::NewTable(table)) = &message.inner else {
+        return None;
+    };
+    let name = table.attributes.iter().find_map(|attribute| match attribute {
+        TableAttribute::Name(name) => Some(name.clone()),
+        _ => None,
+    })?;
+    Some(Table { family, name, comment: comment(message)? })
 }
 
 /// The comment of a table, empty when it has none.

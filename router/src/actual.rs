@@ -6,13 +6,15 @@
 //!   lead over a foreign device: what the kernel, a routing daemon or an operator's bare
 //!   `ip route add` (protocol `boot`) made is theirs;
 //! * addresses that the kernel or an advertisement brings and takes;
-//! * nftables tables other than `ip baryon` and `ip6 baryon`.
+//! * nftables tables other than `ip baryon` and `ip6 baryon`, but for the chains of Neutron's L3 agent in those of
+//!   iptables (see `leftover`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use model::{Mac, RouterId};
 
+use crate::leftover::Leftover;
 use crate::ruleset::Family;
 use crate::spec::{Routes, Translations};
 
@@ -44,6 +46,8 @@ pub struct Snapshot {
     pub sysctls: BTreeMap<String, String>,
     /// The comments of our tables.
     pub tables: BTreeMap<Family, String>,
+    /// What Neutron's L3 agent left here.
+    pub leftovers: Vec<Leftover>,
     /// What addresses stand for under these tables; absent when this process did not want it so itself.
     pub translations: Option<Translations>,
 }

@@ -216,7 +216,10 @@ fn batch(change: Change) -> Option<Batch> {
         Change::DeleteRoute { destination } => {
             Batch::Requests(vec![Request::DeleteRoute(Route::multipath(destination, Vec::new()))])
         }
-        Change::LoadRules { ruleset } => Batch::Rules(ruleset.to_string()),
+        Change::LoadRules { ruleset, instead_of } => {
+            let removals: String = instead_of.iter().map(ToString::to_string).collect();
+            Batch::Rules(format!("{ruleset}{removals}"))
+        }
         Change::DeleteRules { family } => Batch::Rules(removal(family)),
         Change::Forget { address, keep } => Batch::Forget(vec![(address, keep)]),
         Change::ForgetForwarded { address, keep } => Batch::ForgetForwarded(vec![(address, keep)]),

@@ -16,6 +16,7 @@ mod apply;
 pub mod compile;
 pub mod config;
 pub mod error;
+pub mod leftover;
 mod observe;
 pub mod parts;
 pub mod plan;
@@ -23,7 +24,7 @@ pub mod ruleset;
 pub mod spec;
 pub mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use host::Handles;
 use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, RouterId, Scope};
@@ -50,6 +51,8 @@ pub struct Routers {
     wanted: BTreeMap<RouterId, Wanted>,
     /// Whose devices are wanted, by their names.
     devices: BTreeMap<String, RouterId>,
+    /// Where nothing of Neutron's L3 agent is left: it is not coming back while we are here.
+    looked_through: BTreeSet<RouterId>,
 }
 
 /// What is remembered of a router between passes. What is made does not depend on it: it only tells what
@@ -64,7 +67,13 @@ struct Wanted {
 impl Routers {
     /// Does nothing yet; the first pass does.
     pub fn new(config: Config, handles: Handles) -> Self {
-        Self { handles, config, wanted: BTreeMap::new(), devices: BTreeMap::new() }
+        Self {
+            handles,
+            config,
+            wanted: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            looked_through: BTreeSet::new(),
+        }
     }
 
     /// Tables that were loaded from what was wanted last hold what addresses stood for.
@@ -104,10 +113,21 @@ impl Domain for Routers {
     const ROLE: Role = Role::L3;
 
     async fn observe(&mut self, scope: &Scope) -> Result<Actual, Error> {
-        let mut actual = observe::observe(&self.handles, scope).await?;
+        let mut actual = observe::observe(&self.handles, &self.looked_through, scope).await?;
         for (router, found) in &mut actual.routers {
             if let Found::Namespace(snapshot) = found {
                 self.recognise(*router, snapshot);
+                if snapshot.leftovers.is_empty() {
+                    self.looked_through.insert(*router);
+                }
+            }
+        }
+        // A namespace that comes back later may be somebody else's work.
+        match scope {
+            Scope::All => self.looked_through.retain(|router| actual.routers.contains_key(router)),
+            Scope::Objects(_) => {
+                let gone = compile::routers_in(scope).filter(|router| !actual.routers.contains_key(router));
+                gone.for_each(|router| _ = self.looked_through.remove(&router));
             }
         }
         Ok(actual)

@@ -13,12 +13,17 @@ use crate::AT_ONCE;
 use crate::actual::{Actual, Found, Link, Snapshot};
 use crate::compile::routers_in;
 use crate::error::Error;
+use crate::leftover::{self, Leftover};
 use crate::parts::{DEVICE_SYSCTLS, NAMESPACE_SYSCTLS, device_key};
 use crate::ruleset::{Family, TABLE};
 use crate::spec::{Hop, Routes};
 
-/// What exists, of the routers in scope.
-pub(crate) async fn observe(handles: &Handles, scope: &Scope) -> Result<Actual, Error> {
+/// What exists, of the routers in scope. In those that were looked through, nothing of Neutron's L3 agent is left.
+pub(crate) async fn observe(
+    handles: &Handles,
+    looked_through: &BTreeSet<RouterId>,
+    scope: &Scope,
+) -> Result<Actual, Error> {
     let routers = match scope {
         Scope::All => {
             handles.sweep();
@@ -30,7 +35,9 @@ pub(crate) async fn observe(handles: &Handles, scope: &Scope) -> Result<Actual, 
         return Ok(Actual::default());
     }
     let arrived = arrived(handles).await?;
-    let found = stream::iter(routers).map(|router| async move { (router, found(handles, router).await) });
+    let found = stream::iter(routers).map(|router| async move {
+        (router, found(handles, router, looked_through.contains(&router)).await)
+    });
     let found: Vec<_> = found.buffer_unordered(AT_ONCE).collect().await;
     let routers = found.into_iter().filter_map(|(router, found)| Some((router, found?))).collect();
     Ok(Actual { routers, arrived })
@@ -58,15 +65,19 @@ fn is_ours(device: &str) -> bool {
     device.starts_with("qr-") || device.starts_with("qg-")
 }
 
-async fn found(handles: &Handles, router: RouterId) -> Option<Found> {
-    match snapshot(handles, router).await {
+async fn found(handles: &Handles, router: RouterId, looked_through: bool) -> Option<Found> {
+    match snapshot(handles, router, looked_through).await {
         Ok(snapshot) => snapshot.map(Found::Namespace),
         Err(error) if error.is_absence() => None,
         Err(error) => Some(Found::Unreadable(chain(&error))),
     }
 }
 
-async fn snapshot(handles: &Handles, router: RouterId) -> Result<Option<Snapshot>, host::Error> {
+async fn snapshot(
+    handles: &Handles,
+    router: RouterId,
+    looked_through: bool,
+) -> Result<Option<Snapshot>, host::Error> {
     let name = names::router_namespace(router);
     let Some(state) = handles.observe(&name).await? else { return Ok(None) };
     let links = links(&state);
@@ -74,20 +85,30 @@ async fn snapshot(handles: &Handles, router: RouterId) -> Result<Option<Snapshot
     let keys = keys(&links);
     let values = sysctl::read(handle.namespace(), keys.clone()).await?;
     let sysctls = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect();
-    let tables = tables(&handle).await?;
-    Ok(Some(Snapshot { links, routes: routes(&state), sysctls, tables, translations: None }))
+    let found = handle.tables().await?;
+    let leftovers = if looked_through { Vec::new() } else { leftovers(&handle, &found).await? };
+    let tables = found.into_iter().filter(|table| table.name == TABLE);
+    let tables = tables.filter_map(|table| Some((family(table.family)?, table.comment))).collect();
+    Ok(Some(Snapshot { links, routes: routes(&state), sysctls, tables, leftovers, translations: None }))
 }
 
-async fn tables(handle: &Netlink) -> Result<BTreeMap<Family, String>, host::Error> {
-    let mut tables = BTreeMap::new();
-    for family in Family::ALL {
-        let wire = match family {
-            Family::Ip => nft::Family::Ipv4,
-            Family::Ip6 => nft::Family::Ipv6,
-        };
-        tables.extend(handle.table_comment(wire, TABLE).await?.map(|comment| (family, comment)));
+fn family(family: nft::Family) -> Option<Family> {
+    match family {
+        nft::Family::Ipv4 => Some(Family::Ip),
+        nft::Family::Ipv6 => Some(Family::Ip6),
+        _ => None,
     }
-    Ok(tables)
+}
+
+/// What Neutron's L3 agent left in the tables of iptables. There are none where it never ran.
+async fn leftovers(handle: &Netlink, tables: &[nft::Table]) -> Result<Vec<Leftover>, host::Error> {
+    let mut leftovers = Vec::new();
+    for table in tables.iter().filter(|table| leftover::TABLES.contains(&table.name.as_str())) {
+        let Some(family) = family(table.family) else { continue };
+        let listing = nft::list(handle.namespace(), table.family, &table.name).await?;
+        leftovers.extend(leftover::find(family, &table.name, &listing));
+    }
+    Ok(leftovers)
 }
 
 fn links(state: &NamespaceState) -> BTreeMap<String, Link> {

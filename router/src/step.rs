@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use model::{Mac, RouterId, names};
 
+use crate::leftover::Leftover;
 use crate::ruleset::{Family, Ruleset, TABLE};
 use crate::spec::{Forwarding, Hop};
 
@@ -55,8 +56,10 @@ pub enum Change {
     DeleteRoute {
         destination: IpNet,
     },
+    /// Loads our rules and removes those of Neutron's L3 agent in the same moment.
     LoadRules {
         ruleset: Ruleset,
+        instead_of: Vec<Leftover>,
     },
     DeleteRules {
         family: Family,
@@ -99,11 +102,20 @@ impl fmt::Display for Step {
             Change::DeleteRoute { destination } => {
                 write!(f, "ip -n {name} route del {destination} proto static")
             }
-            Change::LoadRules { ruleset } if f.alternate() => {
-                write!(f, "ip netns exec {name} nft -f - <<'END'\n{ruleset}END")
+            Change::LoadRules { ruleset, instead_of } if f.alternate() => {
+                write!(f, "ip netns exec {name} nft -f - <<'END'\n{ruleset}")?;
+                instead_of.iter().try_for_each(|leftover| leftover.fmt(f))?;
+                f.write_str("END")
             }
-            Change::LoadRules { ruleset } => {
-                write!(f, "ip netns exec {name} nft -f - # {}", ruleset.fingerprint())
+            Change::LoadRules { ruleset, instead_of } => {
+                write!(f, "ip netns exec {name} nft -f - # {}", ruleset.fingerprint())?;
+                if instead_of.is_empty() {
+                    return Ok(());
+                }
+                f.write_str(" instead of the L3 agent's in")?;
+                instead_of
+                    .iter()
+                    .try_for_each(|leftover| write!(f, " {} {}", leftover.family, leftover.table))
             }
             Change::DeleteRules { family } => {
                 write!(f, "ip netns exec {name} nft delete table {family} {TABLE}")

@@ -13,8 +13,9 @@ impl Work<'_> {
         for family in have.keys().filter(|family| !want.contains_key(family)) {
             self.push(Stage::RemoveRules, Change::DeleteRules { family: *family });
         }
-        if want.iter().any(|(family, comment)| have.get(family) != Some(comment)) {
-            self.push(Stage::AddRules, Change::LoadRules { ruleset: self.spec.ruleset.clone() });
+        let instead_of = self.have.leftovers.clone();
+        if !instead_of.is_empty() || want.iter().any(|(family, comment)| have.get(family) != Some(comment)) {
+            self.push(Stage::AddRules, Change::LoadRules { ruleset: self.spec.ruleset.clone(), instead_of });
         }
         self.conntrack_sysctls(stale);
         self.floating_addresses();

@@ -7,4 +7,5 @@ mod lab;
 mod metadata;
 mod namespace;
 mod speed;
+mod takeover;
 mod traffic;

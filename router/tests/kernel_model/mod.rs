@@ -96,7 +96,8 @@ fn inside(snapshot: &mut Snapshot, change: &Change, step: &Step) {
             snapshot.routes.insert(*destination, hops.iter().cloned().collect());
         }
         Change::DeleteRoute { destination } => _ = snapshot.routes.remove(destination),
-        Change::LoadRules { ruleset } => {
+        Change::LoadRules { ruleset, .. } => {
+            snapshot.leftovers.clear();
             snapshot.tables.extend(ruleset.tables());
             snapshot.translations = None;
             snapshot.sysctls.entry("net.netfilter.nf_conntrack_tcp_be_liberal".to_owned()).or_default();
