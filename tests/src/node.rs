@@ -22,7 +22,9 @@ const STATE: &str = "exec 2>&1
     echo '-- devices'
     ip -br address
     for netns in $(ip netns list | cut -d ' ' -f 1); do echo \"-- in $netns\"; ip -n $netns -s address; done
-    echo '-- upcalls'; ovs-appctl -T 3 upcall/show; ovs-appctl -T 3 coverage/show; ovs-appctl -T 3 dpif-netlink/dispatch-mode; cat /proc/net/netlink; nproc; cat /proc/modules; dmesg | tail -50; cat /var/log/openvswitch/ovs-vswitchd.log";
+    echo '-- upcalls'; ovs-appctl -T 3 upcall/show; ovs-appctl -T 3 dpif-netlink/dispatch-mode
+    echo '-- what ovs-vswitchd says'
+    grep -E 'WARN|ERR|EMER|handler-threads' /var/log/openvswitch/ovs-vswitchd.log | tail -n 30";
 
 #[derive(Debug)]
 pub struct Node {

@@ -1,7 +1,7 @@
 //! The Open vSwitch of a node: start, stop, kill. No monitor process restarts anything; that is the
 //! business of the test.
 
-use crate::{Node, wait};
+use crate::{Datapath, Node, wait};
 
 const DATABASE: &str = "/etc/openvswitch/conf.db";
 const RUN: &str = "/run/openvswitch";
@@ -25,6 +25,9 @@ impl Node {
     }
 
     pub fn start_vswitchd(&self) {
+        if self.datapath() == Datapath::System {
+            await_age_of_machine();
+        }
         // The output is closed, or the daemon would keep the pipe of this command open.
         self.sh(&format!(
             "ovs-vswitchd unix:{RUN}/db.sock --pidfile --detach --no-chdir --log-file -vconsole:off > /dev/null 2>&1"
@@ -61,4 +64,15 @@ impl Node {
             if stat.is_empty() { Ok(()) } else { Err(stat) }
         });
     }
+}
+
+/// Open vSwitch 3.1 that is started in the first ten seconds after a boot counts no processors, so the kernel
+/// is told of no thread to hand packets to, and never again: nothing passes until the switch is restarted.
+fn await_age_of_machine() {
+    const AGE: f64 = 10.5;
+    wait::until(15, "the machine is old enough for Open vSwitch", || {
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+        let age: Option<f64> = uptime.split(' ').next().and_then(|seconds| seconds.parse().ok());
+        if age.is_some_and(|age| age > AGE) { Ok(()) } else { Err(uptime) }
+    });
 }
