@@ -156,6 +156,8 @@ impl Wiring {
         self.next_look = None;
         if !self.complete && self.is_complete(now) {
             self.complete = true;
+            self.tunnels.release();
+            self.findings.append(&mut self.tunnels.findings);
             self.findings.push(Finding::Complete(Role::L2, true));
         }
     }

@@ -16,9 +16,15 @@ pub(super) struct Mesh {
     went: BTreeSet<IpAddr>,
     /// Whether a list was heard since the last gap.
     pub(super) synced: bool,
+    listed: bool,
 }
 
 impl Mesh {
+    /// Whether a list was ever heard, so that the ends are more than the few that were told of since.
+    pub(super) fn is_whole(&self) -> bool {
+        self.listed
+    }
+
     pub(super) fn ends(&self) -> &BTreeSet<IpAddr> {
         &self.ends
     }
@@ -30,7 +36,7 @@ impl Mesh {
     }
 
     /// The list came. Where it could not be read whole, nothing is taken away.
-    pub(super) fn listed(&mut self, list: BTreeSet<IpAddr>, is_whole: bool) -> bool {
+    pub(super) fn listed(&mut self, list: BTreeSet<IpAddr>, is_whole: bool) {
         let mut ends = list;
         if !is_whole {
             ends.extend(&self.ends);
@@ -41,9 +47,8 @@ impl Mesh {
             ends.pop_last();
         }
         self.synced = true;
-        let changed = ends != self.ends;
+        self.listed = true;
         self.ends = ends;
-        changed
     }
 
     pub(super) fn came(&mut self, end: IpAddr) -> bool {

@@ -47,6 +47,9 @@ pub(crate) struct Tunnels {
     networks: BTreeMap<NetworkId, Here>,
     meshes: BTreeMap<TunnelKind, Mesh>,
     syncs: Batches<TunnelKind>,
+    /// Whether everything was heard once since the start. Before, a list of ends with one end of several in it
+    /// would take the others away from a switch that has them all.
+    released: bool,
     /// Counts what could make former answers void.
     round: u64,
     pub(super) findings: Vec<Finding>,
@@ -63,6 +66,8 @@ struct Here {
     round: u64,
     said_macs: BTreeMap<Mac, Arc<RemotePort>>,
     said_ends: OrdSet<IpAddr>,
+    /// The ends are not said yet, because more may be to come.
+    held: bool,
 }
 
 /// How far the asking for a table got.
@@ -92,6 +97,7 @@ impl Tunnels {
             networks: BTreeMap::new(),
             meshes: kinds.map(|kind| (*kind, Mesh::default())).collect(),
             syncs: Batches::new(SYNCS),
+            released: false,
             round: 0,
             findings: Vec::new(),
             complaints: Complaints::default(),
@@ -132,6 +138,7 @@ impl Tunnels {
                     round: self.round,
                     said_macs: BTreeMap::new(),
                     said_ends: OrdSet::new(),
+                    held: !self.released,
                 };
                 self.networks.insert(network, here);
             }
@@ -209,9 +216,8 @@ impl Tunnels {
         for malformed in &malformed {
             self.complaints.add(format!("answer to tunnel_sync: {malformed}"));
         }
-        if let Some(mesh) = self.meshes.get_mut(&kind)
-            && mesh.listed(ends, malformed.is_empty())
-        {
+        if let Some(mesh) = self.meshes.get_mut(&kind) {
+            mesh.listed(ends, malformed.is_empty());
             self.say_mesh(kind);
         }
     }
@@ -313,8 +319,10 @@ impl Tunnels {
         for network in settled.map(|(network, _)| *network).collect::<Vec<_>>() {
             if let Some(here) = self.networks.get_mut(&network) {
                 here.asking = Asking::Settled;
+                here.held = false;
             }
             self.change(network, Table::withdraw_before);
+            self.say_ends(network);
         }
     }
 
@@ -333,6 +341,17 @@ impl Tunnels {
             Asking::Wanted => is_out_of_reach(*id),
             Asking::UnderWay | Asking::Answered { .. } => false,
         })
+    }
+
+    /// Everything was heard: from now on a network that comes to this node is new to its switch too.
+    pub(crate) fn release(&mut self) {
+        self.released = true;
+        for network in self.networks.keys().copied().collect::<Vec<_>>() {
+            if let Some(here) = self.networks.get_mut(&network) {
+                here.held = false;
+            }
+            self.say_ends(network);
+        }
     }
 
     fn change(&mut self, network: NetworkId, change: impl FnOnce(&mut Table, u64, &mut Changes)) {
@@ -377,9 +396,15 @@ impl Tunnels {
     fn say_ends(&mut self, network: NetworkId) {
         let Some(here) = self.networks.get_mut(&network) else { return };
         let ends: OrdSet<IpAddr> = if self.l2_population {
+            if here.held {
+                return;
+            }
             here.table.ends().collect()
         } else {
             let meshes = here.kinds.iter().filter_map(|kind| self.meshes.get(kind));
+            if meshes.clone().any(|mesh| !mesh.is_whole()) {
+                return;
+            }
             meshes
                 .flat_map(|mesh| mesh.ends().iter().copied())
                 .filter(|end| Some(*end) != self.local_ip)

@@ -428,6 +428,16 @@ fn a_node_with_another_tunnel_address_makes_all_its_ports_known() {
 }
 
 #[test]
+fn a_network_that_comes_later_waits_for_nothing() {
+    let (mut bench, mut server, _) = running(true);
+    let port = server.create(2, 1, HERE);
+    let far = server.create(11, 1, THERE);
+    bench.push(&server.pushed(port));
+    bench.push(&server.cast_port("add_fdb_entries", far).unwrap());
+    assert_eq!(bench.sum.floods[&network_id(1)].len(), 1);
+}
+
+#[test]
 fn tables_for_other_nodes_are_theirs() {
     let (mut bench, mut server, _) = running(true);
     let far = server.create(11, 0, THERE);
@@ -461,4 +471,29 @@ fn a_port_that_the_engine_knew_from_before_is_reported_without_another_pass() {
     }
     assert_eq!(server.ports[&port].status, "ACTIVE");
     assert!(bench.sum.complete);
+}
+
+#[test]
+fn no_end_is_taken_away_by_the_first_of_several_that_is_heard() {
+    for l2_population in [true, false] {
+        let mut server = Server::with_networks(1);
+        let mut bench = Bench::new(config(l2_population));
+        let port = server.create(1, 0, HERE);
+        server.change(port, |port| port.status = "ACTIVE");
+        for (number, host) in [(11, THERE), (12, FAR)] {
+            let far = server.create(number, 0, host);
+            server.change(far, |port| port.status = "ACTIVE");
+        }
+        bench.plug(port);
+        bench.begin();
+        bench.push(&server.pushed(port));
+        // The switch may flood to both, and this is about one of them only.
+        bench.push(&server.cast_port("add_fdb_entries", port_id(11)).unwrap());
+        let update = json!({"tunnel_ip": address_of(THERE), "tunnel_type": "vxlan"});
+        bench.push(&message("topic", "tunnel_update", update));
+        assert!(bench.sum.floods.is_empty());
+        bench.converge(&mut server);
+        assert_eq!(bench.sum.floods[&network_id(0)].len(), 2);
+        assert!(bench.sum.complete);
+    }
 }
