@@ -7,5 +7,6 @@
 mod beside;
 mod faults;
 mod life;
+mod parity;
 mod scene;
 mod takeover;
