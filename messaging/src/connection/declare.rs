@@ -1,6 +1,8 @@
 //! Declaring exchanges and queues, on a channel of its own that may be lost: the broker closes the channel on which
 //! something was refused.
 
+use futures::future::maybe_done;
+use futures::poll;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -23,50 +25,28 @@ impl<'a> Declarer<'a> {
         Self { connection, channel: None }
     }
 
-    /// Carries out a step; consuming is not for this channel.
-    pub(crate) async fn step(&mut self, step: &Step) -> Result<(), Sentence> {
-        match step {
-            Step::Exchange(exchange) => self.exchange(exchange).await,
-            Step::Queue(queue) => self.queue(queue).await,
-            Step::Bind { queue, exchange, key } => self.bind(queue, exchange, key).await,
-            Step::Consume(_) => Ok(()),
+    /// Carries out steps in order; consuming is not for this channel. They are written all at once, as the broker does
+    /// them one after the other anyway. Only when something is refused, they are done again one by one to see what.
+    pub(crate) async fn steps(&mut self, steps: &[Step]) -> Result<(), Sentence> {
+        let channel = self.channel().await?;
+        let all = at_once(steps.iter().map(|step| carry_out(&channel, step))).await;
+        if all.iter().all(Result::is_ok) {
+            return Ok(());
         }
+        self.channel = None;
+        for step in steps {
+            self.step(step).await?;
+        }
+        Ok(())
     }
 
-    pub(crate) async fn exchange(&mut self, exchange: &Exchange) -> Result<(), Sentence> {
-        let kind = match exchange.kind {
-            Kind::Topic => ExchangeKind::Topic,
-            Kind::Fanout => ExchangeKind::Fanout,
-        };
-        let options = ExchangeDeclareOptions {
-            durable: exchange.durable,
-            auto_delete: exchange.auto_delete,
-            ..ExchangeDeclareOptions::default()
-        };
+    pub(crate) async fn step(&mut self, step: &Step) -> Result<(), Sentence> {
         let channel = self.channel().await?;
-        let done =
-            channel.exchange_declare(name(&exchange.name)?, kind, options, FieldTable::default()).await;
-        self.judge(done, || format!("declaring the exchange {}", exchange.name))
-    }
-
-    async fn queue(&mut self, queue: &Queue) -> Result<(), Sentence> {
-        let options = QueueDeclareOptions {
-            durable: queue.durable,
-            auto_delete: queue.auto_delete,
-            ..QueueDeclareOptions::default()
-        };
-        let channel = self.channel().await?;
-        let done = channel.queue_declare(name(&queue.name)?, options, table(&queue.arguments)).await;
-        self.judge(done.map(drop), || format!("declaring the queue {}", queue.name))
-    }
-
-    async fn bind(&mut self, queue: &str, exchange: &str, key: &str) -> Result<(), Sentence> {
-        let channel = self.channel().await?;
-        let options = QueueBindOptions::default();
-        let done = channel
-            .queue_bind(name(queue)?, name(exchange)?, name(key)?, options, FieldTable::default())
-            .await;
-        self.judge(done, || format!("binding the queue {queue} to the exchange {exchange}"))
+        match carry_out(&channel, step).await {
+            Err(Trouble::Name(sentence)) => Err(sentence),
+            Err(Trouble::Client(error)) => self.judge(Err(error), || describe(step)),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Whether a queue exists; told apart only because the broker answers either way.
@@ -121,6 +101,75 @@ impl<'a> Declarer<'a> {
         let channel = opened.map_err(|error| refusal::operation(&error, "opening a channel"))?;
         Ok(self.channel.insert(channel).clone())
     }
+}
+
+/// What keeps a step from being carried out.
+#[derive(Debug)]
+enum Trouble {
+    Name(Sentence),
+    Client(lapin::Error),
+}
+
+impl From<Sentence> for Trouble {
+    fn from(sentence: Sentence) -> Self {
+        Self::Name(sentence)
+    }
+}
+
+impl From<lapin::Error> for Trouble {
+    fn from(error: lapin::Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+async fn carry_out(channel: &Channel, step: &Step) -> Result<(), Trouble> {
+    let none = FieldTable::default;
+    match step {
+        Step::Exchange(Exchange { name: exchange, kind, durable, auto_delete }) => {
+            let kind = match kind {
+                Kind::Topic => ExchangeKind::Topic,
+                Kind::Fanout => ExchangeKind::Fanout,
+            };
+            let (durable, auto_delete) = (*durable, *auto_delete);
+            let options =
+                ExchangeDeclareOptions { durable, auto_delete, ..ExchangeDeclareOptions::default() };
+            channel.exchange_declare(name(exchange)?, kind, options, none()).await?;
+        }
+        Step::Queue(Queue { name: queue, durable, auto_delete, arguments }) => {
+            let (durable, auto_delete) = (*durable, *auto_delete);
+            let options = QueueDeclareOptions { durable, auto_delete, ..QueueDeclareOptions::default() };
+            channel.queue_declare(name(queue)?, options, table(arguments)).await?;
+        }
+        Step::Bind { queue, exchange, key } => {
+            let options = QueueBindOptions::default();
+            channel.queue_bind(name(queue)?, name(exchange)?, name(key)?, options, none()).await?;
+        }
+        Step::Consume(_) => {}
+    }
+    Ok(())
+}
+
+fn describe(step: &Step) -> String {
+    match step {
+        Step::Exchange(exchange) => format!("declaring the exchange {}", exchange.name),
+        Step::Queue(queue) => format!("declaring the queue {}", queue.name),
+        Step::Bind { queue, exchange, .. } => format!("binding the queue {queue} to the exchange {exchange}"),
+        Step::Consume(consume) => format!("consuming the queue {}", consume.queue),
+    }
+}
+
+/// Begins all futures in order, and then waits for each: the requests are on their way before the first is answered.
+pub(crate) async fn at_once<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut begun: Vec<_> = futures.map(|future| Box::pin(maybe_done(future))).collect();
+    for future in &mut begun {
+        let _ = poll!(future.as_mut());
+    }
+    let mut outputs = Vec::with_capacity(begun.len());
+    for future in &mut begun {
+        future.as_mut().await;
+        outputs.extend(future.as_mut().take_output());
+    }
+    outputs
 }
 
 /// A name as AMQP has it: at most 255 bytes.

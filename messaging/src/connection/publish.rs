@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::declare::{Declarer, Sentence, name};
 use super::refusal;
-use crate::topology::Exchange;
+use crate::topology::{Exchange, Step};
 
 /// How often a message is tried on one connection: the channel may be closed for another message's fault.
 const ATTEMPTS: usize = 3;
@@ -117,7 +117,7 @@ impl Publisher {
     async fn declare(&self, message: &Outgoing) -> Result<(), PublishError> {
         let Some(exchange) = &message.exchange else { return Ok(()) };
         let mut declarer = Declarer::new(&self.connection);
-        let done = declarer.exchange(exchange).await;
+        let done = declarer.step(&Step::Exchange(exchange.clone())).await;
         declarer.finish().await;
         match done {
             Err(_) if !self.connection.status().connected() => Err(PublishError::Lost),

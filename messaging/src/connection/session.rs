@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::consume::{self, Offsets};
-use super::declare::{Declarer, Sentence};
+use super::declare::{Declarer, Sentence, at_once};
 use super::dial::Dialled;
 use super::publish::Publisher;
 use super::refusal;
@@ -177,13 +177,13 @@ impl Session {
         let core = &lasting.core;
         let reply_queue = core.names().reply().to_owned();
         let survived = core.epoch() == 0 || declarer.exists(&reply_queue).await?;
-        declarer.exchange(&topology::control(&core.settings)).await?;
         let replies = topology::replies(&core.settings, &reply_queue);
-        let listens = core.listens().all().to_vec();
-        let requests: Vec<Step> = listens.iter().flat_map(|listen| steps(core, listen)).collect();
-        for step in replies.iter().chain(&requests) {
-            declarer.step(step).await?;
+        let mut requests = vec![Step::Exchange(topology::control(&core.settings))];
+        for listen in core.listens().all() {
+            requests.extend(steps(core, listen));
         }
+        declarer.steps(&replies).await?;
+        declarer.steps(&requests).await?;
         for (_, consumer) in self.consumers(&replies, &lasting.offsets).await? {
             self.taking.spawn(consume::answers(Arc::clone(core), consumer));
         }
@@ -196,9 +196,7 @@ impl Session {
         let requests = steps(&lasting.core, &more);
         let connection = Arc::clone(&self.connection);
         let mut declarer = Declarer::new(&connection);
-        for step in &requests {
-            declarer.step(step).await?;
-        }
+        declarer.steps(&requests).await?;
         declarer.finish().await;
         self.take(lasting, &requests).await
     }
@@ -217,13 +215,15 @@ impl Session {
         steps: &[Step],
         offsets: &Offsets,
     ) -> Result<Vec<(Consume, lapin::Consumer)>, Sentence> {
-        let mut consumers = Vec::new();
-        for step in steps {
-            if let Step::Consume(what) = step {
-                consumers.push((what.clone(), consume::consume(&self.channel, what, offsets).await?));
-            }
-        }
-        Ok(consumers)
+        let wanted = steps.iter().filter_map(|step| match step {
+            Step::Consume(what) => Some(what),
+            _ => None,
+        });
+        let begun = wanted.map(|what| async move {
+            let consumer = consume::consume(&self.channel, what, offsets).await?;
+            Ok((what.clone(), consumer))
+        });
+        at_once(begun).await.into_iter().collect()
     }
 
     /// Why the connection ended, as far as the broker said.
