@@ -29,6 +29,9 @@ pub enum Role {
 pub struct Desired {
     /// Roles whose picture is whole. Nothing is taken away for a role that is not in here.
     pub complete: OrdSet<Role>,
+    /// Routers that the controller gives to this node in a form that cannot be made here. Whatever exists
+    /// of them is somebody else's and stays untouched.
+    pub left_alone: OrdSet<RouterId>,
     networks: OrdMap<NetworkId, Arc<Network>>,
     subnets: OrdMap<SubnetId, Arc<Subnet>>,
     ports: OrdMap<PortId, Arc<Port>>,

@@ -12,15 +12,16 @@ use crate::spec::Spec;
 /// Every router in scope, with its content when it belongs here. Pure.
 pub fn compile(desired: &Desired, config: &Config, scope: &Scope) -> Spec {
     let spec = |router: &Arc<Router>| is_here(router, config).then(|| parts::build(router, config));
+    let left_alone = desired.left_alone.iter().copied().collect();
     match scope {
         Scope::All => {
             let routers = desired.routers().iter().map(|(id, router)| (*id, spec(router)));
-            Spec { everything: true, routers: routers.collect() }
+            Spec { everything: true, routers: routers.collect(), left_alone }
         }
         Scope::Objects(_) => {
             let routers = routers_in(scope);
             let routers = routers.map(|id| (id, desired.routers().get(&id).and_then(spec)));
-            Spec { everything: false, routers: routers.collect() }
+            Spec { everything: false, routers: routers.collect(), left_alone }
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::step::{Change, Step};
 /// The steps from one state to the other, in the order of their stages.
 pub fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
     let mut plan = Plan::default();
-    for (router, spec) in &want.routers {
+    for (router, spec) in want.routers.iter().filter(|(router, _)| !want.left_alone.contains(router)) {
         match spec {
             Some(spec) => build(*router, spec, have, &mut plan),
             None if have.routers.contains_key(router) => remove(*router, &mut plan),
@@ -30,7 +30,9 @@ pub fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
         }
     }
     if want.everything {
-        for router in have.routers.keys().filter(|router| !want.routers.contains_key(router)) {
+        let is_stale =
+            |router: &&RouterId| !want.routers.contains_key(router) && !want.left_alone.contains(router);
+        for router in have.routers.keys().filter(is_stale) {
             remove(*router, &mut plan);
         }
     }
@@ -134,7 +136,11 @@ mod tests {
     #[test]
     fn a_namespace_that_cannot_be_read_is_tried_again() {
         let router = RouterId(uuid::Uuid::from_u128(1));
-        let want = Spec { everything: false, routers: [(router, Some(RouterSpec::default()))].into() };
+        let want = Spec {
+            everything: false,
+            routers: [(router, Some(RouterSpec::default()))].into(),
+            ..Spec::default()
+        };
         let found = Found::Unreadable("try again".to_owned());
         let have = Actual { routers: [(router, found)].into(), ..Actual::default() };
         let plan = plan(&want, &have);

@@ -16,6 +16,8 @@ pub struct Spec {
     pub everything: bool,
     /// The routers in scope. `None`: the router must not exist here.
     pub routers: BTreeMap<RouterId, Option<RouterSpec>>,
+    /// Routers that are not ours to touch, whatever exists of them.
+    pub left_alone: BTreeSet<RouterId>,
 }
 
 /// One router's namespace.

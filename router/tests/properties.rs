@@ -299,7 +299,7 @@ proptest! {
         arrive(&want, &mut actual);
         let all = plan(&want, &actual);
         for (router, spec) in &want.routers {
-            let alone = Spec { everything: false, routers: [(*router, spec.clone())].into() };
+            let alone = Spec { everything: false, routers: [(*router, spec.clone())].into(), ..Default::default() };
             let alone = plan(&alone, &actual);
             let of_all: Vec<_> = all.steps.iter().filter(|planned| planned.step.router == *router).collect();
             prop_assert_eq!(alone.steps.iter().collect::<Vec<_>>(), of_all);

@@ -22,6 +22,8 @@ pub(crate) enum Finding {
     ServedPort(PortId, Option<Sighting>),
     /// A router that this node runs.
     Router(RouterId, Option<Arc<Router>>),
+    /// Whether a router of this node is of a kind that cannot be run here, and so not to be touched.
+    LeftAlone(RouterId, bool),
     /// A port that a service of this node lives on (DHCP, a router): the switch has to make it, so its bound
     /// form is needed although nothing is plugged in yet.
     OwnPort(PortId, Option<Sighting>),

@@ -159,6 +159,8 @@ impl Picture {
                     None => self.desired.drop_router(id),
                 }
             }
+            Finding::LeftAlone(id, true) => _ = self.desired.left_alone.insert(id),
+            Finding::LeftAlone(id, false) => _ = self.desired.left_alone.remove(&id),
             Finding::Remote(network, mac, remote) => {
                 self.remembered.remotes.remove(&(network, mac));
                 match remote {

@@ -46,7 +46,8 @@ async fn by_hand(lab: &mut Lab) -> Duration {
     let mut script = "set -e\nip -batch /run/root\n".to_owned();
     for (id, spec) in &spec.routers {
         let name = model::names::router_namespace(*id);
-        let one = router::Spec { everything: false, routers: [(*id, spec.clone())].into() };
+        let one =
+            router::Spec { everything: false, routers: [(*id, spec.clone())].into(), ..Default::default() };
         let (mut inside, mut sysctls) = (String::new(), String::new());
         for planned in router::plan::plan(&one, &actual).steps {
             let line = planned.step.to_string();

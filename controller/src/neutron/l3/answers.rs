@@ -10,6 +10,7 @@ use super::asks::{Ask, Reason};
 use super::router::Known;
 use super::{L3, PART, SMALLEST_PART};
 use crate::neutron::fault::Fault;
+use crate::neutron::finding::Finding;
 use crate::neutron::queue::Urgency;
 use crate::neutron::wire::router::{self, RouterDict, Routers};
 use crate::neutron::wire::{l3_calls, port_forwarding};
@@ -44,6 +45,7 @@ impl L3 {
                 // What is gone needs no status.
                 let good = answer.as_ref().map_or_else(Fault::is_not_found, |_| true);
                 self.statuses.answered(router, good, now);
+                self.settle_doubts(router);
             }
         }
     }
@@ -150,10 +152,11 @@ impl L3 {
             if self.beyond.insert(router, why) != Some(why) {
                 self.complaints
                     .add(format_args!("router {router} {why}, which is not supported yet: it is left alone"));
+                self.findings.push(Finding::LeftAlone(router, true));
             }
             return;
         }
-        self.beyond.remove(&router);
+        self.not_beyond(router);
         if dict.router.gateway.is_none() && !self.internal_only {
             return self.leave(router);
         }

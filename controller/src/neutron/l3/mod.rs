@@ -152,9 +152,15 @@ impl L3 {
         self.queue.want(router, Urgency::Event);
     }
 
+    fn not_beyond(&mut self, router: RouterId) {
+        if self.beyond.remove(&router).is_some() {
+            self.findings.push(Finding::LeftAlone(router, false));
+        }
+    }
+
     /// The router is not ours any more.
     fn leave(&mut self, router: RouterId) {
-        self.beyond.remove(&router);
+        self.not_beyond(router);
         self.statuses.forget(router);
         let Some(known) = self.routers.remove(&router) else { return };
         self.forwardings.need(router, &known.forwarded, &BTreeSet::new(), Urgency::Sync);
