@@ -16,6 +16,7 @@ mod log;
 mod lookup;
 mod processes;
 mod question;
+mod rotation;
 mod run;
 mod signal;
 mod socket;

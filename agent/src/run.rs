@@ -19,7 +19,7 @@ use crate::driver::{self, Open};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::lookup::Asker;
-use crate::{api, inspect, log, signal};
+use crate::{api, inspect, log, rotation, signal};
 
 /// Runs the agent until it is told to stop.
 pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
@@ -39,6 +39,9 @@ pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
         );
     }
 
+    if let Some(file) = node.log.file.clone().filter(|_| node.log.watch) {
+        tokio::spawn(rotation::watch(file, log.level()));
+    }
     let (events, inbox) = mpsc::unbounded_channel();
     let request = request.clone();
     signal::watch(events.clone(), move || reload(&request, &level)).context("cannot listen to signals")?;

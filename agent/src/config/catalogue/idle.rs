@@ -139,7 +139,6 @@ const OPTIONS: &[(&str, &str, &[&str])] = &[
     ),
     ("DEFAULT", "baryon show says whether the agent is alive", &["rpc_ping_enabled"]),
     ("DEFAULT", "standard error is the log where there is no other", &["use_stderr"]),
-    ("DEFAULT", "a log file that was moved away is opened anew in any case", &["watch_log_file"]),
     (
         "DEFAULT",
         LOG,

@@ -10,6 +10,8 @@ pub(crate) struct LogConfig {
     pub(crate) format: LogFormat,
     /// Instead of standard error.
     pub(crate) file: Option<PathBuf>,
+    /// The file is opened anew when it was moved away.
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,9 @@ pub(super) fn log(values: &mut Values, program: &str) -> LogConfig {
         (true, false) => LogFormat::Json,
         (false, false) => LogFormat::Text,
     };
-    LogConfig { debug, format, file: file(values, program) }
+    let watch =
+        option!("DEFAULT", "watch_log_file", "open the log file anew when it was moved away; a HUP does too");
+    LogConfig { debug, format, watch: values.flag(watch, false), file: file(values, program) }
 }
 
 fn file(values: &mut Values, program: &str) -> Option<PathBuf> {
