@@ -26,6 +26,36 @@ use crate::topology::{self, Exchange};
 const LONGEST_NAME: usize = 255;
 
 /// A process' connection to its message brokers. Clones share it; when the last is dropped, it is closed.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use messaging::{Bus, Endpoint, Listen, Request, Settings, Timeout, Version};
+///
+/// let endpoint = Endpoint { namespace: None, version: Version::new(1, 0), methods: Some(&["greet"]) };
+/// let news = Listen {
+///     topic: "news".into(),
+///     host: Some("node1".into()),
+///     shared: false,
+///     fanout: true,
+///     endpoints: vec![endpoint],
+/// };
+/// let (bus, mut incoming) = Bus::start(Settings::from_url("rabbit://guest:guest@localhost/")?, vec![news]);
+/// let hello = Request {
+///     topic: "server".into(),
+///     server: None,
+///     namespace: None,
+///     method: "hello".into(),
+///     version: Version::new(1, 0),
+///     args: serde_json::Map::new(),
+///     timeout: Timeout::Usual,
+/// };
+/// println!("{}", bus.call(hello).await?);
+/// while let Some(one) = incoming.recv().await {
+///     one.answer.send(Ok("hello to you".into()));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Bus {
     core: Arc<Core>,

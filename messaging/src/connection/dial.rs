@@ -19,8 +19,9 @@ use crate::settings::{Broker, Login, Settings};
 /// How long one address may take to accept a connection, and the broker to greet.
 const CONNECT: Duration = Duration::from_secs(10);
 const GREETING: Duration = Duration::from_secs(30);
-/// What is asked of the broker; it may offer less.
-const LARGEST_FRAME: u32 = 131_072;
+/// What is asked of the broker. The client library keeps room for 64 frames; with the largest that brokers offer, that
+/// would be 8 MiB. Messages may be longer than a frame.
+const LARGEST_FRAME: u32 = 16_384;
 
 /// A connection, and the way to end it whatever the other side does.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use crate::backoff;
@@ -27,6 +28,8 @@ pub(crate) use consume::Offsets;
 
 /// A connection that stood shorter than this counts as an attempt that failed.
 const SETTLED: Duration = Duration::from_secs(10);
+/// How long a broker may take over declaring everything: a cluster that lost its majority never answers.
+pub(crate) const DECLARING: Duration = Duration::from_secs(120);
 /// The same complaint is repeated after this time.
 const REMINDER: Duration = Duration::from_secs(600);
 
@@ -87,8 +90,9 @@ async fn connect(lasting: &mut Lasting, attempt: usize) -> Result<Session, Strin
     };
     debug!(%broker, "connecting to the message broker");
     let dialled = dial::dial(&core.settings, broker).await.map_err(|error: DialError| error.to_string())?;
-    let session = Session::open(lasting, dialled).await;
-    let session = session.map_err(|why| format!("the message broker {broker} cannot be used: {why}"))?;
+    let opened = timeout(DECLARING, Session::open(lasting, dialled)).await;
+    let opened = opened.unwrap_or_else(|_| Err("it does not answer what is declared".to_owned()));
+    let session = opened.map_err(|why| format!("the message broker {broker} cannot be used: {why}"))?;
     info!(%broker, host = core.settings.virtual_host, epoch = core.epoch(), "connected to the message broker");
     Ok(session)
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
+use super::DECLARING;
 use super::consume::{self, Offsets};
 use super::declare::{Declarer, Sentence, at_once};
 use super::dial::Dialled;
@@ -115,12 +116,12 @@ impl Session {
                 },
                 Some(ended) = self.taking.join_next() => {
                     let why = ended.unwrap_or_else(|error| format!("taking messages failed: {error}"));
-                    if let Err(why) = self.mend(lasting, why).await {
+                    if let Err(why) = in_time(self.mend(lasting, why)).await {
                         return End::Lost(why);
                     }
                 }
                 Some(listen) = lasting.more.recv() => {
-                    if let Err(why) = self.add(lasting, listen).await {
+                    if let Err(why) = in_time(self.add(lasting, listen)).await {
                         return End::Lost(why);
                     }
                 }
@@ -236,6 +237,11 @@ impl Session {
             None => "the connection to the message broker was lost".to_owned(),
         }
     }
+}
+
+async fn in_time(declaring: impl Future<Output = Result<(), Sentence>>) -> Result<(), Sentence> {
+    let done = timeout(DECLARING, declaring).await;
+    done.unwrap_or_else(|_| Err("the message broker does not answer what is declared".to_owned()))
 }
 
 /// Returns when the bus is to be closed.

@@ -200,6 +200,16 @@ async fn closing_ends_calls_and_removes_what_was_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_nobody_holds_is_closed() {
+    let (bus, mut incoming) = start(settings(shared(), "dropped"), vec![listen("dropped.topic")]);
+    up(&bus);
+    drop(bus);
+    assert!(incoming.recv().await.is_none());
+    let left = shared().table(&["list_queues", "name"]);
+    assert!(!left.iter().any(|row| row[0].starts_with("dropped.topic_fanout_")), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_that_do_not_fit_are_refused() {
     let (bus, _incoming) = start(settings(shared(), "names"), vec![]);
     let long = request(&"x".repeat(256), "m", json!({}));
