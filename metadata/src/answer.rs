@@ -16,6 +16,8 @@ use crate::place::Place;
 pub(crate) enum Refusal {
     /// No instance, or several, have the address; or the guest says who it is itself.
     Unknown(Place),
+    /// Whoever passed the request on does not say whose it is, or says it twice.
+    Nobody,
     /// Not a request for a document.
     Malformed,
     /// A body beyond what Nova takes.
@@ -34,7 +36,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Self::Unknown(_) => StatusCode::NOT_FOUND,
+            Self::Unknown(_) | Self::Nobody => StatusCode::NOT_FOUND,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -62,6 +64,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(place) => write!(f, "Instance was not found on {place}."),
+            Self::Nobody => f.write_str("Instance was not found: the request names no single place."),
             Self::Malformed => f.write_str("The request is not understood."),
             Self::TooLarge => f.write_str("The body of the request is too large."),
             Self::TooMany => f.write_str("Too many requests were sent in a given amount of time."),

@@ -25,6 +25,8 @@ pub struct Config {
     pub metadata_network: bool,
     /// `ovs_use_veth`: what the device of a DHCP port is called.
     pub use_veth: bool,
+    /// Where requests go.
+    pub way: Way,
     /// `nova_metadata_protocol`, `nova_metadata_host` and `nova_metadata_port`.
     pub nova: Nova,
     /// `metadata_proxy_shared_secret`: what instance ids are signed with.
@@ -43,6 +45,24 @@ pub struct Config {
     pub state_path: PathBuf,
     /// Whether a haproxy that those agents left is ended and replaced.
     pub take_over: bool,
+}
+
+/// Where guests' requests go from a listener.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// To Nova, by this process.
+    Nova,
+    /// `metadata_proxy_socket`: to the metadata agent of this node, which is another process.
+    Agent(PathBuf),
+}
+
+/// The unix socket on which this process is the node's metadata agent for others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentSocket {
+    /// `metadata_proxy_socket`
+    pub path: PathBuf,
+    /// `metadata_proxy_socket_mode`, as permissions.
+    pub mode: u32,
 }
 
 /// Nova's metadata service.
@@ -92,6 +112,7 @@ impl Config {
             force: false,
             metadata_network: false,
             use_veth: false,
+            way: Way::Nova,
             nova: Nova::default(),
             secret: String::new(),
             rate_limit: None,
@@ -138,6 +159,7 @@ impl std::fmt::Debug for Config {
             .field("port", &self.port)
             .field("isolated", &self.isolated)
             .field("force", &self.force)
+            .field("way", &self.way)
             .field("nova", &self.nova)
             .field("rate_limit", &self.rate_limit)
             .field("take_over", &self.take_over)

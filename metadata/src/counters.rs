@@ -13,7 +13,7 @@ use serde::Serialize;
 pub enum Event {
     /// Nova's answer was passed on, of whatever code.
     Answered,
-    /// No instance, or several, have the guest's address.
+    /// No instance, or several, have the guest's address, or nobody says whose it is.
     Unknown,
     /// Not HTTP, too long, or not a request for a document.
     Malformed,

@@ -11,6 +11,7 @@
 //! `request` says what goes on to Nova, `answer` what the guest is told otherwise.
 
 pub mod actual;
+mod agents;
 mod answer;
 mod apply;
 pub mod compile;
@@ -26,6 +27,7 @@ pub mod place;
 pub mod plan;
 mod proxy;
 pub mod rate;
+mod relay;
 mod request;
 pub mod service;
 mod signature;
@@ -40,7 +42,7 @@ use host::Handles;
 use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, Scope};
 
 pub use actual::Actual;
-pub use config::Config;
+pub use config::{AgentSocket, Config};
 pub use error::Error;
 pub use lookup::{Client, Instance, Lookup, LookupError, Query};
 pub use place::Place;
@@ -71,6 +73,12 @@ impl Metadata {
         Self { service: Service::new(proxy, Arc::new(wake)), config, handles }
     }
 
+    /// Serves as the node's metadata agent for other processes, Neutron's haproxies among them, from now on and in
+    /// the background. While another agent answers on the socket it is left to that one.
+    pub fn serve_agents(&self, socket: AgentSocket) {
+        tokio::spawn(agents::serve(self.service.proxy(), socket));
+    }
+
     /// The listeners and counters, for asking while the engine is at work.
     pub fn service(&self) -> Service {
         self.service.clone()
@@ -87,8 +95,7 @@ impl Domain for Metadata {
     const ROLE: Role = Role::Metadata;
 
     async fn observe(&mut self, scope: &Scope) -> Result<Actual, Error> {
-        let state_path = self.config.take_over.then_some(self.config.state_path.as_path());
-        observe::observe(&self.handles, &self.service, state_path, scope).await
+        observe::observe(&self.handles, &self.service, &self.config, scope).await
     }
 
     fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {

@@ -8,6 +8,7 @@ use host::{Handles, netns};
 use model::Scope;
 
 use crate::actual::{Actual, Found};
+use crate::config::Config;
 use crate::error::Error;
 use crate::leftover;
 use crate::place::{Bind, Place};
@@ -16,25 +17,30 @@ use crate::service::Service;
 /// Places that are looked at at a time.
 const AT_ONCE: usize = 16;
 
-/// What exists, of the objects in scope. `state_path`: where to look for what Neutron's agents left; nowhere when
-/// absent.
+/// What exists, of the objects in scope. What Neutron's agents left is looked for where this process stands in for
+/// them, and nowhere else: another agent of the node may still be theirs.
 pub(crate) async fn observe(
     handles: &Handles,
     service: &Service,
-    state_path: Option<&std::path::Path>,
+    config: &Config,
     scope: &Scope,
 ) -> Result<Actual, Error> {
+    let state_path = config.take_over.then_some(config.state_path.as_path());
+    let stands_in = |place: &Place| match place {
+        Place::Router(_) => config.routers,
+        Place::Network(_) => config.isolated || config.force,
+    };
     let places: BTreeSet<Place> = match scope {
         Scope::All => {
             handles.sweep();
             let left = state_path.map(leftover::places).unwrap_or_default();
-            service.places().into_iter().chain(left).collect()
+            service.places().into_iter().chain(left.into_iter().filter(stands_in)).collect()
         }
         Scope::Objects(objects) => objects.iter().copied().filter_map(Place::of).collect(),
     };
     let looks = places.into_iter().map(|place| async move {
         let found = found(handles, service, place).await?;
-        let leftover = state_path.and_then(|path| leftover::find(path, place));
+        let leftover = state_path.filter(|_| stands_in(&place)).and_then(|path| leftover::find(path, place));
         Ok((place, Found { leftover, ..found }))
     });
     let found: Vec<Result<(Place, Found), Error>> =

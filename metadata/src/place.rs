@@ -9,6 +9,8 @@ use model::{NetworkId, ObjectRef, RouterId, names};
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// See [`ADDRESS`].
 pub const ADDRESS6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe);
+pub(crate) const NETWORK_HEADER: &str = "x-neutron-network-id";
+pub(crate) const ROUTER_HEADER: &str = "x-neutron-router-id";
 /// The port that guests ask on.
 pub const PORT: u16 = 80;
 
@@ -32,6 +34,14 @@ impl Place {
         match self {
             Self::Network(id) => ObjectRef::Network(id),
             Self::Router(id) => ObjectRef::Router(id),
+        }
+    }
+
+    /// The header by which Neutron's agents tell each other the place.
+    pub(crate) fn header(self) -> &'static str {
+        match self {
+            Self::Network(_) => NETWORK_HEADER,
+            Self::Router(_) => ROUTER_HEADER,
         }
     }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -16,12 +16,13 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::answer::{Refusal, is_for_guests};
-use crate::config::Config;
+use crate::config::{Config, Way};
 use crate::counters::{Counters, Event};
 use crate::lookup::{Client, Instance, Lookup, Memory, Query};
 use crate::patience::{Body, Patient};
 use crate::place::Place;
 use crate::rate::Meter;
+use crate::relay;
 use crate::request::{self, MOST};
 use crate::signature::sign;
 use crate::upstream::{self, Upstream};
@@ -64,19 +65,37 @@ impl Proxy {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
-        let response = match self.forward(door, client, &head, body).await {
+        let result = self.forward(door, client, &head, body).await;
+        let from = format!("{client} of {}", door.place);
+        Ok(self.finish(result, &head, &from))
+    }
+
+    /// The same for a request that a listener of another process has passed on.
+    pub(crate) async fn answer_agent(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        let (head, body) = request.into_parts();
+        let result = match request::sender(&head) {
+            Ok((place, client)) => self.to_nova(place, client, &head, body).await,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(self.finish(result, &head, "another process"))
+    }
+
+    fn finish(&self, result: Result<Response<Body>, Refusal>, head: &Parts, from: &str) -> Response<Body> {
+        let response = match result {
             Ok(response) => {
                 self.counters.count(Event::Answered);
                 response
             }
             Err(refusal) => {
-                self.note(refusal, door, client, &head);
+                self.note(refusal, head, from);
                 refusal.response()
             }
         };
-        let status = response.status().as_u16();
-        debug!(place = %door.place, %client, method = %head.method, path = head.uri.path(), status, "request");
-        Ok(response)
+        debug!(from, method = %head.method, path = head.uri.path(), status = response.status().as_u16(), "request");
+        response
     }
 
     async fn forward(
@@ -88,11 +107,38 @@ impl Proxy {
     ) -> Result<Response<Body>, Refusal> {
         self.admit(door, client)?;
         request::check(head, door.guests_of)?;
-        let instance = self.instance(door, client).await?;
+        match &self.config.way {
+            Way::Nova => self.to_nova(door.guests_of, client, head, body).await,
+            Way::Agent(socket) => {
+                let request = request::to_agent(head, self.taken(body), client, door.guests_of)?;
+                let times = self.config.times;
+                let response = timeout(times.connect + times.server, relay::ask(socket, request)).await;
+                let response = response.map_err(|_| Refusal::Late)?.map_err(|error| {
+                    debug!(socket = %socket.display(), error = &error as &dyn Error, "no answer from the metadata agent");
+                    if upstream::is_too_large(&error) { Refusal::TooLarge } else { Refusal::NoNova }
+                })?;
+                Ok(copy(response, times.server))
+            }
+        }
+    }
+
+    /// A guest's body, which must come in time and be of a size that Nova takes.
+    fn taken(&self, body: Incoming) -> Body {
+        let limit = usize::try_from(MOST).unwrap_or(usize::MAX);
+        Limited::new(Patient::new(body, self.config.times.client), limit).boxed()
+    }
+
+    async fn to_nova(
+        &self,
+        place: Place,
+        client: IpAddr,
+        head: &Parts,
+        body: Incoming,
+    ) -> Result<Response<Body>, Refusal> {
+        let instance = self.instance(place, client).await?;
         let signature = sign(&self.config.secret, &instance.id);
         let times = self.config.times;
-        let limit = usize::try_from(MOST).unwrap_or(usize::MAX);
-        let body = Limited::new(Patient::new(body, times.client), limit).boxed();
+        let body = self.taken(body);
         let target = upstream::target(&self.config.nova).ok_or(Refusal::NoNova)?;
         let onward = request::onward(&target, head, body, client, &instance, &signature)?;
         let response = self.ask(onward).await?;
@@ -105,10 +151,10 @@ impl Proxy {
         if meter.admit(limit, client, Instant::now()) { Ok(()) } else { Err(Refusal::TooMany) }
     }
 
-    async fn instance(&self, door: &Door, client: IpAddr) -> Result<Instance, Refusal> {
-        let unknown = Refusal::Unknown(door.guests_of);
+    async fn instance(&self, place: Place, client: IpAddr) -> Result<Instance, Refusal> {
+        let unknown = Refusal::Unknown(place);
         let client = Client::of(client).ok_or(unknown)?;
-        match self.memory.instance(Query { place: door.guests_of, client }).await {
+        match self.memory.instance(Query { place, client }).await {
             Ok(instance) => instance.ok_or(unknown),
             Err(error) => {
                 debug!(error = &error as &dyn Error, "no answer to who a guest is");
@@ -134,9 +180,9 @@ impl Proxy {
         }
     }
 
-    fn note(&self, refusal: Refusal, door: &Door, client: IpAddr, head: &Parts) {
+    fn note(&self, refusal: Refusal, head: &Parts, from: &str) {
         let event = match refusal {
-            Refusal::Unknown(_) => Event::Unknown,
+            Refusal::Unknown(_) | Refusal::Nobody => Event::Unknown,
             Refusal::Malformed | Refusal::TooLarge => Event::Malformed,
             Refusal::TooMany => Event::Limited,
             Refusal::NoLookup => Event::NoLookup,
@@ -144,7 +190,7 @@ impl Proxy {
         };
         if let Some(count) = self.counters.count(event) {
             let (method, path) = (&head.method, head.uri.path());
-            warn!(place = %door.place, %client, %method, path, %event, count, "{refusal}");
+            warn!(from, %method, path, %event, count, "{refusal}");
         }
     }
 }
@@ -152,11 +198,10 @@ impl Proxy {
 /// Nova's answer as the guest gets it.
 fn pass_on(
     response: Response<Incoming>,
-    patience: std::time::Duration,
+    patience: Duration,
     nova: &hyper::http::uri::Authority,
 ) -> Result<Response<Body>, Refusal> {
-    let (head, body) = response.into_parts();
-    match head.status {
+    match response.status() {
         StatusCode::FORBIDDEN => {
             warn!(%nova, "Nova forbids requests for metadata; do the shared secrets differ?");
         }
@@ -167,6 +212,12 @@ fn pass_on(
         }
         _ => {}
     }
+    Ok(copy(response, patience))
+}
+
+/// Code, body and the headers that concern the document.
+fn copy(response: Response<Incoming>, patience: Duration) -> Response<Body> {
+    let (head, body) = response.into_parts();
     let mut onward = Response::new(Patient::new(body, patience).boxed());
     *onward.status_mut() = head.status;
     for name in PASSED {
@@ -174,5 +225,5 @@ fn pass_on(
             onward.headers_mut().append(name.clone(), value.clone());
         }
     }
-    Ok(onward)
+    onward
 }

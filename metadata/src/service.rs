@@ -79,6 +79,10 @@ impl Service {
         Self { proxy: Arc::new(proxy), room, wake, listeners: Arc::default() }
     }
 
+    pub(crate) fn proxy(&self) -> Arc<Proxy> {
+        self.proxy.clone()
+    }
+
     /// What came of guests' requests since the start.
     pub fn counts(&self) -> Counts {
         self.proxy.counters.read()

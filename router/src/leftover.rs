@@ -75,7 +75,7 @@ pub fn find(family: Family, table: &str, listing: &str) -> Option<Leftover> {
     let leads_there = |rule: &&Rule| rule.target.as_ref().is_some_and(|target| own.contains(target));
     let outside: Vec<&Rule> = rules.iter().filter(|rule| !own.contains(&rule.chain)).collect();
     let whole = !strange
-        && outside.iter().all(|rule| leads_there(rule))
+        && outside.iter().all(leads_there)
         && chains.iter().all(|(name, called)| *called || own.contains(name));
     let jumps =
         outside.into_iter().filter(leads_there).map(|rule| (rule.chain.clone(), rule.handle)).collect();
@@ -130,7 +130,7 @@ mod tests {
         ]}})
     }
 
-    fn of(entries: Vec<Value>) -> Option<Leftover> {
+    fn of(entries: &[Value]) -> Option<Leftover> {
         find(Family::Ip, "nat", &json!({"nftables": entries}).to_string())
     }
 
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_table_of_the_agent_alone_goes_whole() {
-        let found = of(usual()).unwrap();
+        let found = of(&usual()).unwrap();
         assert_eq!(found.to_string(), "delete table ip nat\n");
     }
 
@@ -160,7 +160,7 @@ mod tests {
         let mut entries = usual();
         entries.push(json!({"rule": {"chain": "PREROUTING", "handle": 20, "expr": [{"drop": null}]}}));
         assert_eq!(
-            of(entries).unwrap().to_string(),
+            of(&entries).unwrap().to_string(),
             "delete rule ip nat PREROUTING handle 6\n\
              delete rule ip nat POSTROUTING handle 8\n\
              flush chain ip nat neutron-l3-agent-PREROUTING\n\
@@ -177,7 +177,7 @@ mod tests {
         let mut entries = usual();
         entries.push(chain("neutron-meter-snat", None));
         entries.push(jump("neutron-postrouting-bottom", 21, "neutron-meter-snat"));
-        let found = of(entries).unwrap();
+        let found = of(&entries).unwrap();
         assert!(!found.whole && !found.chains.contains("neutron-postrouting-bottom"));
         assert!(found.jumps.contains(&("neutron-postrouting-bottom".to_owned(), 9)));
         assert!(!found.jumps.iter().any(|(_, handle)| *handle == 21 || *handle == 8));
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_table_without_the_agents_chains_is_not_looked_at() {
-        assert_eq!(of(vec![chain("PREROUTING", Some("prerouting")), chain("mine", None)]), None);
+        assert_eq!(of(&[chain("PREROUTING", Some("prerouting")), chain("mine", None)]), None);
         assert_eq!(find(Family::Ip, "nat", "nonsense"), None);
         assert_eq!(find(Family::Ip, "nat", "{}"), None);
     }

@@ -33,6 +33,12 @@ pub(crate) fn sh(script: &str) -> String {
     out
 }
 
+/// The same on a thread of its own, whatever came of it: what it printed.
+pub(crate) async fn shell(script: &str) -> String {
+    let output = tokio::process::Command::new("sh").args(["-c", script]).output().await.unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Lets one test at a time have the sandbox, emptied.
 pub(crate) async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
     static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -289,9 +295,7 @@ impl Guest {
 
     /// What a command in the namespace prints, run beside the proxy and not on its thread.
     pub(crate) async fn run(&self, command: &str) -> String {
-        let script = format!("ip netns exec {} {command} 2>&1", self.netns);
-        let output = tokio::process::Command::new("sh").args(["-c", &script]).output().await.unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        shell(&format!("ip netns exec {} {command} 2>&1", self.netns)).await
     }
 
     /// A connection to the proxy.
