@@ -270,6 +270,8 @@ mod bench;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod mangled;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod scenarios;
