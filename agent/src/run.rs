@@ -8,18 +8,18 @@ use anyhow::Context as _;
 use controller::Driver;
 use host::Handles;
 use host::monitor::{HostEvent, Monitor};
-use model::{Report, Role, Scope, SwitchFacts};
+use model::{Report, Role, SwitchFacts};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use crate::config::{self, ApiConfig, DriverChoice, NodeConfig, Request, roles};
+use crate::config::{self, ApiConfig, NodeConfig, Request, roles};
 use crate::domains::Domains;
 use crate::driver::{self, Open};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::lookup::Asker;
-use crate::{api, inspect, log, rotation, signal};
+use crate::{api, log, rotation, signal};
 
 /// Runs the agent until it is told to stop.
 pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
@@ -53,6 +53,9 @@ pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
     let domains = domains(&node, &events, &handles, &asker)?;
     let Open { driver, desired, routes } = driver::open(&node, facts(&domains))?;
     asker.ask(driver.clone());
+    if let (Some(metadata), Some(socket)) = (&domains.metadata, node.metadata_socket.clone()) {
+        metadata.serve_agents(socket);
+    }
     let (reports, reported) = mpsc::unbounded_channel();
     let engine = Engine::new(domains, node.host.clone(), node.audit_every, desired, inbox, reports);
 
@@ -65,36 +68,9 @@ pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What an agent with this configuration would do at its start. Changes nothing: the controller's state
-/// is read from a copy, because opening it writes.
-pub(crate) async fn rehearse(request: &Request) -> anyhow::Result<serde_json::Value> {
-    let mut node = config::load(request)?.node;
-    let DriverChoice::Local(local) = &mut node.driver else {
-        anyhow::bail!("what a server wants is not known before the agent runs; ask the running agent");
-    };
-    let folder = std::env::temp_dir().join(format!("baryon-plan-{}", std::process::id()));
-    std::fs::create_dir(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let copy = folder.join("controller.redb");
-    let copied = if local.store.exists() { std::fs::copy(&local.store, &copy).map(drop) } else { Ok(()) };
-    let copied = copied.with_context(|| format!("cannot read {}", local.store.display()));
-    local.store = copy;
-    let (events, mut inbox) = mpsc::unbounded_channel();
-    let handles = Handles::open().await.context("cannot talk to the kernel")?;
-    let mut domains = domains(&node, &events, &handles, &Asker::default())?;
-    let opened = copied.and_then(|()| driver::open(&node, facts(&domains)));
-    let _ = std::fs::remove_dir_all(&folder);
-    let Open { desired, driver: _driver, .. } = opened?;
-    // The switch tells when its rows can be read; without a switch its part of the plan says so.
-    let patience = node.switch.ovsdb_timeout;
-    let _ = tokio::time::timeout(patience, inbox.recv()).await;
-    let wanted = desired.borrow().clone();
-    let rehearsal = domains.rehearse(&wanted, &Scope::All).await;
-    Ok(inspect::plan(&rehearsal))
-}
-
 /// The parts of the node that belong to the roles. DHCP and routers have ports on the switch, whoever
 /// sees to the rest of it.
-fn domains(
+pub(crate) fn domains(
     node: &NodeConfig,
     events: &mpsc::UnboundedSender<Event>,
     handles: &Handles,
@@ -110,17 +86,18 @@ fn domains(
     let lookup = Arc::new(asker.clone());
     let metadata = || metadata::Metadata::new(node.metadata.clone(), handles.clone(), lookup, wake());
     let plugs = has(Role::L2) || has(Role::Dhcp) || has(Role::L3);
+    let serves_metadata = has(Role::Metadata) || has(Role::Dhcp) || has(Role::L3);
     Ok(Domains {
         roles: node.roles.clone(),
         switch: plugs.then(switch).transpose()?,
         dhcp: has(Role::Dhcp).then(|| dhcp::Dhcp::new(node.dhcp.clone(), handles.clone())),
         routers: has(Role::L3).then(|| router::Routers::new(node.router.clone(), handles.clone())),
-        metadata: has(Role::Metadata).then(metadata),
+        metadata: serves_metadata.then(metadata),
     })
 }
 
 /// What there is to tell of the switch; nothing where none is looked at.
-fn facts(domains: &Domains) -> watch::Receiver<SwitchFacts> {
+pub(crate) fn facts(domains: &Domains) -> watch::Receiver<SwitchFacts> {
     match &domains.switch {
         Some(switch) => switch.facts(),
         None => watch::channel(SwitchFacts::default()).1,

@@ -29,7 +29,7 @@ const PRIVILEGES: &str = "the program has the rights that it needs; nothing is r
 const PROCESSES: &str = "no processes are run beside this one";
 const EVENTS: &str = "changes are heard of as they happen";
 const OPENFLOW: &str = "flows go over the switch's own management socket";
-const METADATA: &str = "there is no socket between the metadata proxy and an agent";
+const METADATA: &str = "metadata is served by the agent itself, not by workers";
 const PACE: &str = "one task decides and does not wait";
 const CONNECTIONS: &str = "one connection to the broker does for everything";
 const LOG: &str = "a log line has a form of its own";
@@ -86,19 +86,7 @@ const OPTIONS: &[(&str, &str, &[&str])] = &[
     ),
     ("agent", "patch ports join bridges", &["veth_mtu"]),
     ("agent", "the end of the agent waits for no call", &["quitting_rpc_timeout"]),
-    (
-        "DEFAULT",
-        METADATA,
-        &[
-            "metadata_proxy_user",
-            "metadata_proxy_group",
-            "metadata_proxy_socket_mode",
-            "metadata_workers",
-            "metadata_backlog",
-            "metadata_proxy_watch_log",
-            "cache_url",
-        ],
-    ),
+    ("DEFAULT", METADATA, &["metadata_workers", "metadata_backlog", "metadata_proxy_watch_log", "cache_url"]),
     ("DEFAULT", "one line of the log for each event says more", &["dnsmasq_base_log_dir"]),
     (
         "DEFAULT",

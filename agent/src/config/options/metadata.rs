@@ -1,29 +1,36 @@
 //! The options of the metadata proxy: those of `metadata_agent.ini`, and some of the agents whose namespaces it
 //! listens in.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use metadata::config::{Identity, Nova, Times};
+use metadata::AgentSocket;
+use metadata::config::{Identity, Nova, Times, Way};
 use metadata::rate::{IpVersion, Limit, Window};
-use model::HostName;
+use model::{HostName, Role};
 
 use crate::config::values::{Name, Values};
 
+/// Listeners belong to the agents in whose namespaces they are; the way from them to Nova to the metadata agent.
 pub(super) fn metadata(
     values: &mut Values,
     host: &HostName,
+    roles: &BTreeSet<Role>,
     dhcp: &dhcp::Config,
     router: &router::Config,
     state_path: &Path,
 ) -> metadata::Config {
     let usual = metadata::Config::new(host.clone());
+    let has = |role| roles.contains(&role);
+    let way = if has(Role::Metadata) { Way::Nova } else { Way::Agent(socket_path(values, state_path)) };
     metadata::Config {
-        routers: router.metadata_port.is_some(),
+        routers: has(Role::L3) && router.metadata_port.is_some(),
         port: router.metadata_port.unwrap_or(usual.port),
-        isolated: dhcp.isolated_metadata,
-        force: dhcp.force_metadata,
+        isolated: has(Role::Dhcp) && dhcp.isolated_metadata,
+        force: has(Role::Dhcp) && dhcp.force_metadata,
+        way,
         metadata_network: values.flag(
             option!(
                 "DEFAULT",
@@ -48,6 +55,67 @@ pub(super) fn metadata(
         // What Neutron's agents left is theirs no more when this agent runs in their place.
         take_over: true,
         ..usual
+    }
+}
+
+/// The socket for other processes of this node, Neutron's haproxies among them.
+pub(super) fn socket(values: &mut Values, state_path: &Path) -> AgentSocket {
+    let user: String = values.get(
+        option!("DEFAULT", "metadata_proxy_user", "who the processes are that ask on the socket"),
+        String::new(),
+    );
+    let group: String = values.get(option!("DEFAULT", "metadata_proxy_group", "their group"), String::new());
+    let mode = values.get(
+        option!("DEFAULT", "metadata_proxy_socket_mode", "user, group or all may ask, or deduce"),
+        SocketMode::Deduce,
+    );
+    let mode = match mode {
+        SocketMode::User => 0o644,
+        SocketMode::Group => 0o664,
+        SocketMode::All => 0o666,
+        SocketMode::Deduce if user.is_empty() || user == "root" || user == "0" => 0o644,
+        SocketMode::Deduce if group.is_empty() => 0o664,
+        SocketMode::Deduce => 0o666,
+    };
+    AgentSocket { path: socket_path(values, state_path), mode }
+}
+
+fn socket_path(values: &mut Values, state_path: &Path) -> PathBuf {
+    let name =
+        option!("DEFAULT", "metadata_proxy_socket", "where the metadata agent is asked by other processes");
+    PathBuf::from(values.get(name, state_path.join("metadata_proxy").display().to_string()))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum SocketMode {
+    Deduce,
+    User,
+    Group,
+    All,
+}
+
+impl SocketMode {
+    const ALL: [(Self, &str); 4] =
+        [(Self::Deduce, "deduce"), (Self::User, "user"), (Self::Group, "group"), (Self::All, "all")];
+}
+
+impl FromStr for SocketMode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|(_, name)| *name == text);
+        known.map(|(mode, _)| mode).ok_or("none of deduce, user, group and all")
+    }
+}
+
+impl std::fmt::Display for SocketMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Deduce => "deduce",
+            Self::User => "user",
+            Self::Group => "group",
+            Self::All => "all",
+        })
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct NodeConfig {
     pub(crate) dhcp: ::dhcp::Config,
     pub(crate) router: ::router::Config,
     pub(crate) metadata: ::metadata::Config,
+    /// Where this process is the metadata agent for others.
+    pub(crate) metadata_socket: Option<::metadata::AgentSocket>,
 }
 
 /// What tells the node what should exist.
@@ -121,13 +123,17 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
     let dhcp =
         dhcp::dhcp(values, &host, &switch, (driver == DriverName::Neutron).then(|| state_path.clone()));
     let router = router::router(values, &host);
+    let metadata_socket = metadata::socket(values, &state_path);
+    let for_others = driver == DriverName::Neutron && roles.contains(&Role::Metadata);
+    let metadata_socket = Some(metadata_socket).filter(|_| for_others);
     NodeConfig {
         log: log::log(values, program(&roles)),
         api: local::api(values, &roles),
         audit_every: Duration::from_secs(
             values.get(option!("local", "audit_interval", "seconds between two looks at everything"), 300),
         ),
-        metadata: metadata::metadata(values, &host, &dhcp, &router, &state_path),
+        metadata: metadata::metadata(values, &host, &roles, &dhcp, &router, &state_path),
+        metadata_socket,
         dhcp,
         router,
         driver: choice,

@@ -40,7 +40,7 @@ pub(super) fn neutron(
         switch: switch_settings(values, &host.0, switch),
         dhcp: dhcp(values),
         router: router(values),
-        metadata: metadata(values),
+        metadata: metadata(values, state_path),
         kept: Some(state_path.join("baryon/picture.redb")),
         object_versions: pairs.into_iter().map(|pair| (pair.key, pair.value)).collect::<BTreeMap<_, _>>(),
     }
@@ -145,11 +145,15 @@ fn router(values: &mut Values) -> RouterSettings {
     }
 }
 
-fn metadata(values: &mut Values) -> MetadataSettings {
+fn metadata(values: &mut Values, state_path: &Path) -> MetadataSettings {
     MetadataSettings {
         proxy_socket: values.get(
-            option!("DEFAULT", "metadata_proxy_socket", "reported to the server; there is no such socket"),
-            "$state_path/metadata_proxy".to_owned(),
+            option!(
+                "DEFAULT",
+                "metadata_proxy_socket",
+                "where the metadata agent is asked by other processes"
+            ),
+            state_path.join("metadata_proxy").display().to_string(),
         ),
         nova_host: values.get(
             option!("DEFAULT", "nova_metadata_host", "where Nova's metadata service is"),
