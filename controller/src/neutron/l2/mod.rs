@@ -268,7 +268,7 @@ impl L2 {
     }
 
     pub(crate) fn ports_answered(&mut self, ids: &[PortId], answer: Result<Value, Fault>, now: Instant) {
-        let objects = match list(answer) {
+        let objects = match list(answer, &mut self.complaints) {
             Ok(objects) => objects,
             Err(failure) => return self.port_pulls.failed(ids, failure, now),
         };
@@ -411,10 +411,13 @@ fn tunnel(object: &PortObject) -> Option<(NetworkId, TunnelKind)> {
 }
 
 /// The objects of an answer, or what kind of failure it is.
-fn list(answer: Result<Value, Fault>) -> Result<Vec<Value>, Failure> {
+fn list(answer: Result<Value, Fault>, complaints: &mut Complaints) -> Result<Vec<Value>, Failure> {
     match answer {
         Ok(Value::Array(objects)) => Ok(objects),
-        Ok(_) => Err(Failure::Trouble),
+        Ok(_) => {
+            complaints.add("answer to bulk_pull: no list");
+            Err(Failure::Trouble)
+        }
         Err(fault) => Err(failure(&fault)),
     }
 }

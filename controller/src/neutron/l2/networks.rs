@@ -96,7 +96,7 @@ impl L2 {
         answer: Result<Value, Fault>,
         now: Instant,
     ) {
-        let objects = match list(answer) {
+        let objects = match list(answer, &mut self.complaints) {
             Ok(objects) => objects,
             Err(failure) => return self.network_pulls.failed(ids, failure, now),
         };
