@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::cli::{Cli, Command, DhcpList, Plan, Show, Takeover};
 use crate::config::{self, InForce};
+use crate::rehearsal;
 use crate::run;
 use crate::socket;
 use crate::takeover;
@@ -64,7 +65,7 @@ impl Asker {
         let answer = if plan.settings.is_empty() {
             self.get("/baryon/v1/plan").await?
         } else {
-            run::rehearse(&plan.settings.request()).await?
+            rehearsal::rehearse(&plan.settings.request()).await?
         };
         if self.json {
             return print_json(&answer);
@@ -83,13 +84,19 @@ impl Asker {
     }
 
     async fn show(&self, show: &Show) -> anyhow::Result<ExitCode> {
-        let answer = self.get("/baryon/v1/show").await?;
+        let mut answer = self.get("/baryon/v1/show").await?;
+        // Only a server's driver has anything to say; the embedded controller is the agent itself.
+        let controller = self.get("/baryon/v1/controller").await.unwrap_or_default();
         let right = answer["converged"] == Value::Bool(true);
         let code = if show.check && !right { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         if self.json {
+            if !controller.is_null() {
+                answer["controller"] = controller;
+            }
             print_json(&answer)?;
             return Ok(code);
         }
+        print(&standing(&controller));
         for entry in answer["objects"].as_array().map_or(&[][..], Vec::as_slice) {
             let detail = match entry["outcome"].as_str() {
                 Some("expecting") => format!("expecting {}", text(entry, "what")),
@@ -211,4 +218,22 @@ fn print_json(value: &Value) -> anyhow::Result<ExitCode> {
 fn print(text: &str) {
     use std::io::Write as _;
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// How the driver stands with the message broker and the server, a line each.
+fn standing(controller: &Value) -> String {
+    let mut lines = String::new();
+    let mut say = |what: &str, state: &str, why: &Value| {
+        let why = why.as_str().map(|why| format!(": {why}")).unwrap_or_default();
+        lines.push_str(&format!("{what:<46} {state}{why}\n"));
+    };
+    if let Some(broker) = controller.get("broker") {
+        say("message broker", broker["state"].as_str().unwrap_or_default(), &broker["why"]);
+    }
+    for agent in controller["agents"].as_array().into_iter().flatten() {
+        let known = agent["known"] == Value::Bool(true);
+        let state = if known { "known to the server" } else { "not known to the server" };
+        say(agent["binary"].as_str().unwrap_or_default(), state, &agent["why"]);
+    }
+    lines
 }

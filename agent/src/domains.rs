@@ -111,7 +111,7 @@ impl Seen {
 }
 
 /// What a pass would do.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rehearsal {
     pub(crate) steps: Vec<Command>,
     /// What cannot be done now, and why.

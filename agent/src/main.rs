@@ -16,6 +16,7 @@ mod log;
 mod lookup;
 mod processes;
 mod question;
+mod rehearsal;
 mod rotation;
 mod run;
 mod signal;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Request};
 use crate::processes::{self, Becomes, Found};
-use crate::run;
+use crate::rehearsal;
 
 /// What there is to say.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) async fn check(request: &Request) -> anyhow::Result<Check> {
     let node = config::load(request)?.node;
     let roles: Vec<Role> = node.roles.iter().copied().collect();
     let processes = processes::find(&roles, &node.state_path)?;
-    Ok(Check { processes, plan: run::rehearse(request).await? })
+    Ok(Check { processes, plan: rehearsal::rehearse(request).await? })
 }
 
 impl Check {
@@ -51,6 +51,12 @@ impl Check {
                     steps.iter().map(|step| format!("  {}", step["command"].as_str().unwrap_or_default())),
                 );
             }
+        }
+        for role in self.plan["incomplete"].as_array().into_iter().flatten() {
+            let role = role.as_str().unwrap_or_default();
+            lines.push(format!(
+                "# not everything of {role} is told before the agent runs; nothing is taken away until then"
+            ));
         }
         for open in self.plan["open"].as_array().into_iter().flatten() {
             let text = |key: &str| open[key].as_str().unwrap_or_default();

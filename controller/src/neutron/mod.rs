@@ -24,6 +24,7 @@ mod heartbeat;
 mod kept;
 mod l2;
 mod l3;
+mod outlet;
 mod picture;
 mod queue;
 mod role;
@@ -40,11 +41,12 @@ mod wiring;
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging::Bus;
+use messaging::{Bus, Incoming};
 use model::{Desired, Report, SwitchFacts};
 use tokio::sync::{mpsc, watch};
 
 pub use guests::AskError;
+use outlet::Outlet;
 pub use settings::Settings;
 use shell::{Ears, Shell};
 use status::{Standing, Status};
@@ -69,15 +71,33 @@ impl Neutron {
     /// until the server was heard, and says so by being incomplete. Must be called inside a tokio runtime.
     pub fn open(settings: Settings, facts: watch::Receiver<SwitchFacts>) -> Self {
         let settings = with_versions(settings);
-        let listen = table::listen(&settings);
-        let (bus, incoming) = Bus::start(settings.bus.clone(), listen);
+        let (bus, incoming) = Bus::start(settings.bus.clone(), table::listen(&settings));
+        Self::start(settings, facts, Outlet::Everything(bus.clone()), bus, incoming)
+    }
+
+    /// Finds out what the node is to be, beside agents of Neutron's that are at work: says nothing that
+    /// changes something at the server, takes none of their messages, and keeps nothing. What is only said
+    /// in messages is not heard, so the picture of the switch stays incomplete.
+    pub fn rehearse(settings: Settings, facts: watch::Receiver<SwitchFacts>) -> Self {
+        let settings = Settings { kept: None, ..with_versions(settings) };
+        let (bus, incoming) = Bus::start(settings.bus.clone(), Vec::new());
+        Self::start(settings, facts, Outlet::Reading(bus.clone()), bus, incoming)
+    }
+
+    fn start(
+        settings: Settings,
+        facts: watch::Receiver<SwitchFacts>,
+        outlet: Outlet,
+        bus: Bus,
+        incoming: mpsc::Receiver<Incoming>,
+    ) -> Self {
         let (wake, answered) = mpsc::unbounded_channel();
         let (reports, reported) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (publish, desired) = watch::channel(Arc::new(Desired::default()));
         let (teller, standing) = watch::channel(Standing::default());
-        let seats = table::seats(&settings, &bus, &wake);
-        let (shell, hearts) = Shell::new(Arc::new(settings), bus.clone(), seats, publish, teller);
+        let seats = table::seats(&settings, &outlet, &wake);
+        let (shell, hearts) = Shell::new(Arc::new(settings), outlet, seats, publish, teller);
         let ears = Ears { incoming, link: bus.link(), facts, reports: reported, answered, stop: stopped };
         tokio::spawn(shell.run(ears, hearts));
         Self { bus, desired, reports, standing, stop: Arc::new(stop) }

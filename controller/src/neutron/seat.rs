@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 
 use super::fault::Fault;
 use super::finding::Finding;
+use super::outlet::Outlet;
 use super::role::{Event, Machine, Message, Request};
 use super::settings::AgentRole;
 
@@ -44,7 +45,7 @@ pub(crate) struct Seated<M: Machine> {
     role: AgentRole,
     machine: M,
     topics: BTreeSet<String>,
-    bus: Bus,
+    outlet: Outlet,
     done: mpsc::UnboundedSender<(M::Ask, Result<Value, Fault>)>,
     answers: mpsc::UnboundedReceiver<(M::Ask, Result<Value, Fault>)>,
     /// Wakes the shell.
@@ -57,19 +58,19 @@ impl<M: Machine> Seated<M> {
         role: AgentRole,
         machine: M,
         topics: BTreeSet<String>,
-        bus: Bus,
+        outlet: Outlet,
         wake: mpsc::UnboundedSender<()>,
     ) -> Self {
         let (done, answers) = mpsc::unbounded_channel();
-        Self { role, machine, topics, bus, done, answers, wake, complaints: 0 }
+        Self { role, machine, topics, outlet, done, answers, wake, complaints: 0 }
     }
 
     fn start(&self, ask: M::Ask) {
         let request = self.machine.request(&ask);
         debug!(role = ?self.role, method = request.method, ?ask, "ask");
-        let (bus, done, wake) = (self.bus.clone(), self.done.clone(), self.wake.clone());
+        let (outlet, done, wake) = (self.outlet.clone(), self.done.clone(), self.wake.clone());
         tokio::spawn(async move {
-            let answer = send(&bus, request).await;
+            let answer = outlet.send(request).await;
             // The shell may be on its way out.
             let _ = done.send((ask, answer));
             let _ = wake.send(());

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use messaging::{Bus, Incoming, Link, LinkState};
+use messaging::{Incoming, Link, LinkState};
 use model::{Desired, Report, SwitchFacts};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -15,9 +15,10 @@ use super::fault::Fault;
 use super::finding::Finding;
 use super::heartbeat::{Heartbeat, Load, Stamp, Welcome};
 use super::kept::Kept;
+use super::outlet::Outlet;
 use super::picture::Picture;
 use super::role::Message;
-use super::seat::{Heard, Seat, send};
+use super::seat::{Heard, Seat};
 use super::settings::{AgentRole, Settings};
 use super::status::{AgentStanding, Standing};
 use crate::clock;
@@ -37,7 +38,7 @@ pub(crate) struct Ears {
 #[derive(Debug)]
 pub(crate) struct Shell {
     settings: Arc<Settings>,
-    bus: Bus,
+    outlet: Outlet,
     seats: Vec<Box<dyn Seat>>,
     hearts: Vec<Heart>,
     told: mpsc::UnboundedSender<(AgentRole, Result<Value, Fault>)>,
@@ -63,7 +64,7 @@ struct Heart {
 impl Shell {
     pub(crate) fn new(
         settings: Arc<Settings>,
-        bus: Bus,
+        outlet: Outlet,
         seats: Vec<Box<dyn Seat>>,
         desired: watch::Sender<Arc<Desired>>,
         standing: watch::Sender<Standing>,
@@ -85,7 +86,7 @@ impl Shell {
         (
             Self {
                 settings,
-                bus,
+                outlet,
                 seats,
                 hearts,
                 told,
@@ -279,8 +280,8 @@ impl Shell {
             let stamp =
                 Stamp { time: clock::precise(SystemTime::now()), id: uuid::Uuid::new_v4().to_string() };
             let request = heart.beat.report(&self.settings, &self.facts, load, &stamp);
-            let (bus, told, role) = (self.bus.clone(), self.told.clone(), heart.beat.role);
-            tokio::spawn(async move { told.send((role, send(&bus, request).await)) });
+            let (outlet, told, role) = (self.outlet.clone(), self.told.clone(), heart.beat.role);
+            tokio::spawn(async move { told.send((role, outlet.send(request).await)) });
         }
     }
 

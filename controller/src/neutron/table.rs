@@ -2,34 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use messaging::{Bus, Endpoint, Listen, Version};
+use messaging::{Endpoint, Listen, Version};
 use tokio::sync::mpsc;
 
 use super::dhcp::Dhcp;
 use super::l3::L3;
+use super::outlet::Outlet;
 use super::seat::{Seat, Seated};
 use super::settings::{AgentRole, Settings};
 use super::topic::Topic;
 use super::wiring::{self, Wiring, WiringConfig};
 
 /// One seat for each role that has something to decide.
-pub(crate) fn seats(settings: &Settings, bus: &Bus, wake: &mpsc::UnboundedSender<()>) -> Vec<Box<dyn Seat>> {
+pub(crate) fn seats(
+    settings: &Settings,
+    outlet: &Outlet,
+    wake: &mpsc::UnboundedSender<()>,
+) -> Vec<Box<dyn Seat>> {
     let names = |role| topics(settings, role).into_iter().map(|topic| topic.topic).collect::<BTreeSet<_>>();
     let mut seats: Vec<Box<dyn Seat>> = Vec::new();
     for role in &settings.roles {
-        let (names, bus, wake) = (names(*role), bus.clone(), wake.clone());
+        let (names, outlet, wake) = (names(*role), outlet.clone(), wake.clone());
         match role {
             AgentRole::OpenVSwitch => {
                 let machine = Wiring::new(WiringConfig::new(settings));
-                seats.push(Box::new(Seated::new(*role, machine, names, bus, wake)));
+                seats.push(Box::new(Seated::new(*role, machine, names, outlet, wake)));
             }
             AgentRole::Dhcp => {
                 let machine = Dhcp::new(settings.host.clone(), &settings.dhcp);
-                seats.push(Box::new(Seated::new(*role, machine, names, bus, wake)));
+                seats.push(Box::new(Seated::new(*role, machine, names, outlet, wake)));
             }
             AgentRole::L3 => {
                 let machine = L3::new(settings.host.clone(), &settings.router);
-                seats.push(Box::new(Seated::new(*role, machine, names, bus, wake)));
+                seats.push(Box::new(Seated::new(*role, machine, names, outlet, wake)));
             }
             // This agent only says that it is alive.
             AgentRole::Metadata => {}
