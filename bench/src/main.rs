@@ -19,6 +19,7 @@ mod dhcp_serve;
 mod flows;
 mod http;
 mod memory;
+mod neutron;
 mod plug;
 mod read_state;
 mod restart;
@@ -39,7 +40,7 @@ use crate::table::Row;
 #[derive(Debug, Parser)]
 #[command(name = "bench", args_conflicts_with_subcommands = true)]
 struct Cli {
-    /// The benchmarks to run; all of them if none is named.
+    /// The benchmarks to run; all of them but `neutron` if none is named.
     #[arg(value_parser = NAMES)]
     names: Vec<String>,
     /// Print JSON, one object for each row.
@@ -60,7 +61,7 @@ struct Effort {
     /// Fewer rounds and shorter loads: a look, not a measurement.
     #[arg(long)]
     quick: bool,
-    /// Give the DHCP peers as many hosts as our server. dnsmasq takes minutes to load them.
+    /// Give the DHCP peers as many hosts as our server, and Neutron's agents 500 ports: minutes each.
     #[arg(long)]
     full: bool,
 }
@@ -86,7 +87,8 @@ enum Part {
     ReadState { host: String, store: PathBuf },
 }
 
-const NAMES: [&str; 7] = ["plug", "flows", "routers", "restart", "change", "memory", "dhcp"];
+/// The last runs only when it is named: it needs a server of its own, and minutes.
+const NAMES: [&str; 8] = ["plug", "flows", "routers", "restart", "change", "memory", "dhcp", "neutron"];
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 4)]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -112,7 +114,8 @@ async fn main() -> anyhow::Result<ExitCode> {
 async fn measure(cli: &Cli) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut scale = Scale::default();
-    for name in NAMES.iter().filter(|name| cli.names.is_empty() || cli.names.iter().any(|n| n == *name)) {
+    let usual = |name: &str| cli.names.is_empty() && name != "neutron";
+    for name in NAMES.iter().filter(|name| usual(name) || cli.names.iter().any(|n| n == *name)) {
         eprintln!("{name} ...");
         rows.extend(match *name {
             "plug" => plug::run(cli.effort).await?,
@@ -121,6 +124,7 @@ async fn measure(cli: &Cli) -> anyhow::Result<Vec<Row>> {
             "restart" => restart::run(cli.effort, &mut scale).await?,
             "change" => change::run(cli.effort, &mut scale).await?,
             "memory" => memory::run(&mut scale)?,
+            "neutron" => neutron::run(cli.effort)?,
             _ => dhcp_load::run(cli.effort).await?,
         });
     }

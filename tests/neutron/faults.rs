@@ -32,7 +32,6 @@ fn measure(from: &Guest<'_>, to: &Machine<'_>, event: impl FnOnce()) {
 }
 
 #[test]
-#[ignore = "the driver is being built"]
 fn the_broker_dies_and_comes_back() {
     with_two_guests(|cloud, node, agents, red, [a, b]| {
         measure(&a.guest, b, || {
@@ -47,7 +46,6 @@ fn the_broker_dies_and_comes_back() {
 
 /// A machine is plugged while nobody answers calls, and arrives when the server is back.
 #[test]
-#[ignore = "the driver is being built"]
 fn the_server_dies_and_comes_back() {
     with_two_guests(|cloud, node, _, red, [a, b]| {
         measure(&a.guest, b, || {
@@ -62,7 +60,6 @@ fn the_server_dies_and_comes_back() {
 
 /// What was deleted and made while nothing served the node is caught up with.
 #[test]
-#[ignore = "the driver is being built"]
 fn changes_of_an_absence_are_caught_up_with() {
     with_two_guests(|cloud, node, agents, red, [a, b]| {
         let gone = Machine::boot(&cloud.api, node, red, "gone");
@@ -84,7 +81,6 @@ fn changes_of_an_absence_are_caught_up_with() {
 /// Killed at moments that nobody chose, in the middle of machines coming and going. `BARYON_TEST_KILLS` says
 /// how often.
 #[test]
-#[ignore = "the driver is being built"]
 fn kills_leave_nothing_undone() {
     let rounds = std::env::var("BARYON_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(4_u32);
     with_two_guests(|cloud, node, agents, red, [a, b]| {

@@ -65,7 +65,6 @@ fn settle(agents: &Agents<'_>) {
 }
 
 #[test]
-#[ignore = "the driver is being built"]
 fn everything_comes_and_goes_with_the_newest_release() {
     everything_comes_and_goes(Kind::under_test(), Release::Newest);
 }
@@ -92,7 +91,6 @@ fn neutrons_own_agents_serve_a_guest() {
 
 /// Fields of a port that the server keeps for the agent, changed while the machine runs.
 #[test]
-#[ignore = "the driver is being built"]
 fn a_port_follows_its_changes() {
     let cloud = Cloud::start(Release::Newest);
     let api = &cloud.api;

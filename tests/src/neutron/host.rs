@@ -29,6 +29,8 @@ pub struct Options {
     pub isolated_metadata: bool,
     /// `firewall_driver`
     pub firewall: Firewall,
+    /// `debug`
+    pub debug: bool,
 }
 
 impl Default for Options {
@@ -38,6 +40,7 @@ impl Default for Options {
             l2_population: true,
             isolated_metadata: true,
             firewall: Firewall::Noop,
+            debug: true,
         }
     }
 }
@@ -54,7 +57,7 @@ impl<'n> Host<'n> {
     #[must_use]
     pub fn prepare(node: &'n Node, server: &Server, options: &Options) -> Self {
         let host = Self { node };
-        node.write(&format!("{ETC}/neutron.conf"), &neutron(node, server));
+        node.write(&format!("{ETC}/neutron.conf"), &neutron(node, server, options));
         node.write(&format!("{ETC}/openvswitch_agent.ini"), &openvswitch(node, options));
         node.write(&format!("{ETC}/dhcp_agent.ini"), &dhcp(options));
         node.write(&format!("{ETC}/l3_agent.ini"), L3);
@@ -88,7 +91,7 @@ fn file_name(name: &str) -> String {
     format!("{name}.{}", if name == "neutron" { "conf" } else { "ini" })
 }
 
-fn neutron(node: &Node, server: &Server) -> String {
+fn neutron(node: &Node, server: &Server, options: &Options) -> String {
     let venv = server.release().folder();
     let venv = venv.display();
     // The rootwrap files are those of the virtual environment, which the programs do not find by themselves.
@@ -100,12 +103,13 @@ fn neutron(node: &Node, server: &Server) -> String {
         ),
     );
     format!(
-        "[DEFAULT]\nhost = {host}\nstate_path = {STATE}\ntransport_url = {url}\n\
+        "[DEFAULT]\nhost = {host}\ndebug = {debug}\nstate_path = {STATE}\ntransport_url = {url}\n\
          interface_driver = openvswitch\ndns_domain = cloud.example.\n\
          [agent]\nroot_helper = env\nroot_helper_daemon = neutron-rootwrap-daemon {ETC}/rootwrap.conf\n\
          [oslo_concurrency]\nlock_path = $state_path/lock\n\
          [oslo_messaging_rabbit]\nrabbit_quorum_queue = false\nheartbeat_in_pthread = true\n",
         host = node.name(),
+        debug = options.debug,
         url = server.transport_url(),
     )
 }

@@ -20,6 +20,7 @@ mod host;
 mod nova;
 mod server;
 mod stock;
+mod watch;
 
 pub use agents::{Agents, Kind};
 pub use api::{Api, text};
@@ -28,3 +29,4 @@ pub use host::{Firewall, Host, Options, SECRET};
 pub use nova::{Nova, Request};
 pub use server::{Release, Server};
 pub use stock::{Agent, Stock};
+pub use watch::Watch;

@@ -2,7 +2,7 @@
 //!
 //! What starts them is `scripts/neutron-lab`, which also people use; this is only its hand.
 
-use crate::neutron::Api;
+use crate::neutron::{Api, Watch};
 use crate::{Space, Underlay};
 use std::path::{Path, PathBuf};
 
@@ -91,6 +91,19 @@ impl Server {
     #[track_caller]
     pub fn kill_parts(&self, parts: &str) {
         self.lab(&format!("kill {parts}"));
+    }
+
+    /// Answers a line of port ids with the time at which all of them were ACTIVE, in seconds since 1970.
+    #[must_use]
+    pub fn watch_ports(&self) -> Watch {
+        Watch::start(self, "active.py", &format!("{STATE}/database.sock"))
+    }
+
+    /// Answers a line with a port and its host with the seconds in which the server made the port ACTIVE, no agent
+    /// being concerned.
+    #[must_use]
+    pub fn report_ports(&self) -> Watch {
+        Watch::start(self, "report_up.py", ADDRESS)
     }
 
     /// Runs rabbitmqctl(8); gives what it printed.

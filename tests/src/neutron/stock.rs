@@ -73,7 +73,7 @@ impl<'n> Stock<'n> {
         let bin = self.release.folder().join("bin");
         let script = format!(
             "export PYTHONWARNINGS=ignore PATH={bin}:$PATH:/usr/sbin:/sbin
-             setsid {bin}/{binary}{files} --debug --log-file {log} >> {log}.out 2>&1 < /dev/null &
+             setsid {bin}/{binary}{files} --log-file {log} >> {log}.out 2>&1 < /dev/null &
              echo $! > {pid}",
             bin = bin.display(),
             binary = agent.binary(),
