@@ -42,13 +42,11 @@ fn share(mtu: u32, network: impl Fn(&str) -> Value) {
 }
 
 #[test]
-#[ignore = "the driver is being built"]
 fn networks_over_vxlan_are_shared() {
     share(1450, |name| json!({ "name": name }));
 }
 
 #[test]
-#[ignore = "the driver is being built"]
 fn networks_over_vlan_are_shared() {
     share(
         1500,

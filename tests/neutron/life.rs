@@ -70,7 +70,6 @@ fn everything_comes_and_goes_with_the_newest_release() {
 }
 
 #[test]
-#[ignore = "the driver is being built"]
 fn everything_comes_and_goes_with_an_older_release() {
     everything_comes_and_goes(Kind::under_test(), Release::Epoxy);
 }

@@ -5,7 +5,6 @@ use tests::neutron::{Agents, Footprint, Host, Kind, Options, Release, text};
 use tests::{Meter, Node, WORLD, wait};
 
 #[test]
-#[ignore = "the driver is being built"]
 fn agents_are_exchanged_under_running_guests() {
     let release = Release::Newest;
     let cloud = Cloud::start(release);
