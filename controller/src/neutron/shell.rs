@@ -115,22 +115,25 @@ impl Shell {
         self.settle();
         loop {
             let due = self.due();
+            // In this order: what is plugged in is heard before what came of it, and messages, of which there may
+            // be many, after what is short.
             tokio::select! {
+                biased;
                 _ = ears.stop.wait_for(|stop| *stop) => return self.kept.write(self.picture.desired()),
                 Ok(()) = ears.link.changed() => {
                     let link = ears.link.borrow_and_update().clone();
                     self.link(link);
                 }
-                Some(incoming) = ears.incoming.recv() => self.message(incoming),
-                Some(()) = ears.answered.recv() => while ears.answered.try_recv().is_ok() {},
                 Ok(()) = ears.facts.changed() => {
                     self.facts = ears.facts.borrow_and_update().clone();
                     let facts = self.facts.clone();
                     self.all(Heard::Switch(&facts));
                 }
-                Some(report) = ears.reports.recv() => self.all(Heard::Report(&report)),
                 Some((role, answer)) = reported.recv() => self.report_answered(role, answer),
+                Some(report) = ears.reports.recv() => self.all(Heard::Report(&report)),
+                Some(()) = ears.answered.recv() => while ears.answered.try_recv().is_ok() {},
                 () = until(due) => self.all(Heard::Tick),
+                Some(incoming) = ears.incoming.recv() => self.message(incoming),
             }
             self.settle();
         }
