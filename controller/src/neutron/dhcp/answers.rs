@@ -54,8 +54,9 @@ impl Dhcp {
         let named = all.networks.iter().map(|info| info.network.id);
         let there: BTreeSet<NetworkId> = named.chain(all.unread.iter().flatten().copied()).collect();
         if !all.unread.contains(&None) {
-            self.leave_all_but(&there);
+            self.leave_all_but(&there, now);
         }
+        there.iter().for_each(|network| self.taken.remove(*network));
         for info in all.networks {
             let network = info.network.id;
             if self.taken_since.contains(&network) {
@@ -85,17 +86,13 @@ impl Dhcp {
     }
 
     /// What is not in the list is not ours, unless it was given to us since the list was asked for.
-    fn leave_all_but(&mut self, there: &BTreeSet<NetworkId>) {
+    fn leave_all_but(&mut self, there: &BTreeSet<NetworkId>, now: Instant) {
         let is_gone = |id: &&NetworkId| !there.contains(id) && !self.given_since.contains(id);
         let gone: Vec<NetworkId> = self.networks.keys().filter(is_gone).copied().collect();
         let rumours = self.outdated.iter().chain(self.queue.keys_asking());
         let rumours: Vec<NetworkId> = rumours.filter(is_gone).copied().collect();
-        gone.into_iter().for_each(|network| self.leave(network, true));
-        for network in rumours {
-            if !self.releases.contains(&network) {
-                self.disregard(network);
-            }
-        }
+        gone.into_iter().for_each(|network| self.leave(network, true, now));
+        rumours.into_iter().for_each(|network| self.disregard(network));
     }
 
     fn network_answered(&mut self, network: NetworkId, answer: Result<Value, Fault>, now: Instant) {
@@ -105,7 +102,7 @@ impl Dhcp {
         let answer = match answer {
             // What was heard meanwhile is newer: it may be back.
             Ok(Value::Null) if self.outdated.contains(&network) => return,
-            Ok(Value::Null) => return self.leave(network, false),
+            Ok(Value::Null) => return self.leave(network, false, now),
             Ok(answer) => answer,
             Err(fault) => {
                 if fault.is_not_found() {
@@ -132,7 +129,6 @@ impl Dhcp {
         for why in &info.unread.why {
             self.complaints.add(format_args!("network {network}: {why}"));
         }
-        let leftover = info.leftover;
         let device = self.device(network);
         let known = self.networks.entry(network).or_insert_with(|| Known::new(network, device, now));
         let ports: Vec<_> = info.ports.iter().map(|sighting| sighting.port.id).collect();
@@ -140,7 +136,7 @@ impl Dhcp {
         if self.everything.asking() == 0 && !self.queue.is_asking(network) {
             known.heard.clear();
         }
-        if leftover {
+        if taken.leftover {
             self.releases.insert(network);
         } else {
             self.releases.remove(&network);
@@ -172,6 +168,9 @@ impl Dhcp {
                 self.queue.want(network, Urgency::Sync);
             }
             return;
+        }
+        if let Some(known) = self.networks.get_mut(&network) {
+            known.in_doubt = true;
         }
         let answer = answer.and_then(|answer| dhcp_calls::changed_port(&answer).map_err(Fault::Malformed));
         match answer {

@@ -32,8 +32,11 @@ impl Dhcp {
                     self.taken_since.remove(&network);
                     self.given_since.insert(network);
                 }
+                self.taken.remove(network);
                 self.read(network, Urgency::Event);
             }
+            // Late news of what was taken from us.
+            Cast::Changed(network) if self.taken.has(network) => {}
             Cast::Changed(network) => self.read(network, Urgency::Event),
             Cast::SubnetGone(subnet) => {
                 let home = self.networks.iter().find(|(_, known)| known.has_subnet(subnet));
@@ -41,7 +44,7 @@ impl Dhcp {
                     self.read(*network, Urgency::Event);
                 }
             }
-            Cast::Taken(network) => self.taken(network),
+            Cast::Taken(network) => self.taken(network, now),
             Cast::Port(sighting) => self.port(*sighting, now),
             Cast::PortGone(port, network) => self.port_gone(port, network, now),
             Cast::AgentUpdated => self.resync(),
@@ -50,7 +53,7 @@ impl Dhcp {
     }
 
     /// Every deletion in the cloud is heard here: most are of networks that are not ours.
-    fn taken(&mut self, network: NetworkId) {
+    fn taken(&mut self, network: NetworkId, now: Instant) {
         if self.everything.asking() > 0 {
             self.given_since.remove(&network);
             if self.taken_since.len() < MOST_WAITING {
@@ -59,12 +62,12 @@ impl Dhcp {
                 self.everything.want((), Urgency::Sync);
             }
         }
-        self.leave(network, true);
+        self.leave(network, true, now);
     }
 
     fn port(&mut self, sighting: Sighting, now: Instant) {
         let (port, network) = (sighting.port.id, sighting.port.network);
-        if self.deleted.has(port) {
+        if self.deleted.has(port) || self.taken.has(network) {
             return;
         }
         let Some(known) = self.networks.get_mut(&network) else {

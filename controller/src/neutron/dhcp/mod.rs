@@ -67,7 +67,10 @@ pub(crate) struct Dhcp {
     /// Given to this node, and taken from it, since everything was asked for.
     given_since: BTreeSet<NetworkId>,
     taken_since: BTreeSet<NetworkId>,
-    deleted: Deleted,
+    /// Ports that are gone for good.
+    deleted: Deleted<PortId>,
+    /// Networks that were ours and are not, until they are given to us again.
+    taken: Deleted<NetworkId>,
     ready: Ready,
     /// Ports and networks of which the engine should have reported by then.
     late_ports: BTreeSet<(Instant, PortId)>,
@@ -102,7 +105,8 @@ impl Dhcp {
             asked_since: BTreeSet::new(),
             given_since: BTreeSet::new(),
             taken_since: BTreeSet::new(),
-            deleted: Deleted::default(),
+            deleted: Deleted::new(),
+            taken: Deleted::new(),
             ready: Ready::new(),
             late_ports: BTreeSet::new(),
             late_networks: BTreeSet::new(),
@@ -146,11 +150,11 @@ impl Dhcp {
     }
 
     /// The network is not ours any more. `release`: our port may still be there.
-    fn leave(&mut self, network: NetworkId, release: bool) {
-        self.queue.cancel(network);
-        self.outdated.remove(&network);
+    fn leave(&mut self, network: NetworkId, release: bool, now: Instant) {
+        self.disregard(network);
         let Some(mut known) = self.networks.remove(&network) else { return };
-        let had_own = known.own().is_some();
+        self.taken.add(network, now);
+        let had_own = known.own().is_some() || known.in_doubt;
         self.forget_ports(known.ports().collect());
         known.withdraw(&mut self.findings);
         if release && had_own {

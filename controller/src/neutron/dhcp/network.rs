@@ -37,6 +37,8 @@ pub(super) struct Known {
     pub(super) heard: BTreeSet<PortId>,
     /// The server cannot give us what we need; something has to happen first.
     pub(super) stuck: bool,
+    /// A port may have been made for us without our knowing.
+    pub(super) in_doubt: bool,
     /// Ports that the server was not told of since they changed.
     pub(super) untold: BTreeSet<PortId>,
     pub(super) service: Service,
@@ -67,6 +69,8 @@ pub(super) enum Heard {
 pub(super) struct TakenIn {
     pub(super) changed: BTreeSet<PortId>,
     pub(super) gone: Vec<PortId>,
+    /// The network is served no more, and our port may still be there.
+    pub(super) leftover: bool,
     /// What was read is older than what was heard meanwhile.
     pub(super) outdated: bool,
 }
@@ -86,6 +90,7 @@ impl Known {
             own: None,
             heard: BTreeSet::new(),
             stuck: false,
+            in_doubt: false,
             untold: BTreeSet::new(),
             service: Service::Unknown(now),
         }
@@ -117,7 +122,7 @@ impl Known {
     pub(super) fn take_in(
         &mut self,
         info: NetworkInfo,
-        deleted: &Deleted,
+        deleted: &Deleted<PortId>,
         now: Instant,
         found: &mut Vec<Finding>,
     ) -> TakenIn {
@@ -126,10 +131,12 @@ impl Known {
         subnets.extend(info.subnets.iter().map(|subnet| (subnet.id, subnet.clone())));
         self.project = info.project.clone();
         self.stuck = false;
+        let had_own = self.own.is_some() || std::mem::take(&mut self.in_doubt);
         if !info.network.admin_up || subnets.is_empty() {
             let gone = self.ports().collect();
             self.withdraw(found);
-            return TakenIn { gone, ..TakenIn::default() };
+            let leftover = info.leftover || had_own;
+            return TakenIn { gone, leftover, ..TakenIn::default() };
         }
         if self.network.as_ref() != Some(&info.network) {
             found.push(Finding::ServedNetwork(self.id, Some(info.network.clone())));
@@ -236,7 +243,7 @@ impl Known {
     fn set_ports(
         &mut self,
         info: &NetworkInfo,
-        deleted: &Deleted,
+        deleted: &Deleted<PortId>,
         taken: &mut TakenIn,
         found: &mut Vec<Finding>,
     ) {

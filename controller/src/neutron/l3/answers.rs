@@ -25,6 +25,10 @@ impl L3 {
                     Reason::Part => self.part_answered(&answer),
                 }
                 self.routers_answered(&routers, answer, reason, now);
+                if self.queue.asking() == 0 {
+                    self.told_since.clear();
+                }
+                self.tell_departed();
             }
             Ask::Forwardings(asked) => {
                 let answer =
@@ -41,11 +45,15 @@ impl L3 {
                 };
                 routers.into_iter().for_each(|router| self.find(router));
             }
-            Ask::Statuses(router, _) => {
+            Ask::Statuses(router, told) => {
+                if self.queue.asking() > 0 {
+                    self.told_since.extend(told.keys());
+                }
                 // What is gone needs no status.
                 let good = answer.as_ref().map_or_else(Fault::is_not_found, |_| true);
                 self.statuses.answered(router, good, now);
-                self.settle_doubts(router);
+                self.forget_departed(router);
+                self.settle_doubts();
             }
         }
     }
@@ -149,6 +157,9 @@ impl L3 {
     fn take_in(&mut self, dict: RouterDict, urgency: Urgency) {
         let router = dict.router.id;
         if let Some(why) = dict.beyond {
+            if self.routers.get(&router).is_some_and(|known| !known.is_found()) {
+                self.leave(router);
+            }
             if self.beyond.insert(router, why) != Some(why) {
                 self.complaints
                     .add(format_args!("router {router} {why}, which is not supported yet: it is left alone"));
@@ -164,11 +175,15 @@ impl L3 {
         if !self.port_forwarding {
             dict.forwarded.clear();
         }
-        let Self { routers, forwardings, statuses, findings, .. } = self;
+        let Self { routers, forwardings, statuses, doubtful, told_since, findings, .. } = self;
         let known = routers.entry(router).or_insert_with(|| Known::new(dict.router.clone()));
         let old = known.forwarded.clone();
-        known.take_in(dict, |floating_ip| statuses.is_busy(router, floating_ip), findings);
+        known.take_in(dict, |floating_ip| statuses.is_busy(floating_ip), told_since, findings);
+        if !known.doubted.is_empty() {
+            doubtful.insert(router);
+        }
         forwardings.need(router, &old, &known.forwarded, urgency);
+        self.forget_departed(router);
         self.find(router);
     }
 }

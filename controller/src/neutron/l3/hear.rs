@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::{FloatingIpId, ObjectRef, Outcome, Report, RouterId};
 
 use super::L3;
+use super::router::Known;
 use crate::neutron::role::Message;
 use crate::neutron::wire::l3_calls::Status;
 use crate::neutron::wire::l3_casts::{self, Cast};
@@ -56,6 +57,42 @@ impl L3 {
         }
     }
 
+    /// The server was told; what was read meanwhile may be newer, or older.
+    pub(super) fn settle_doubts(&mut self) {
+        for router in std::mem::take(&mut self.doubtful) {
+            let Some(known) = self.routers.get_mut(&router) else { continue };
+            for id in std::mem::take(&mut known.doubted) {
+                if self.statuses.is_busy(id) {
+                    known.doubted.insert(id);
+                    self.doubtful.insert(router);
+                } else if let Some(believed) = known.believed.get_mut(&id) {
+                    *believed = None;
+                }
+            }
+            self.tell(router);
+        }
+    }
+
+    /// Floating IPs may have gone from a router before the server was told of them.
+    pub(super) fn forget_departed(&mut self, router: RouterId) {
+        let Self { routers, statuses, .. } = self;
+        statuses.retain(router, |id, status| {
+            let has = |known: &Known| known.believed.contains_key(&id);
+            match status {
+                Status::Down => !routers.values().any(has),
+                Status::Active | Status::Error => routers.get(&router).is_some_and(has),
+            }
+        });
+    }
+
+    /// Tells of floating IPs that are gone, once it is known that they did not go to another router here.
+    pub(super) fn tell_departed(&mut self) {
+        if self.queue.asking() == 0 && self.queue.ready() == 0 {
+            let departing = std::mem::take(&mut self.departing);
+            departing.into_iter().for_each(|router| self.tell(router));
+        }
+    }
+
     /// Tells the server what it does not believe yet of a router's floating IPs.
     pub(super) fn tell(&mut self, router: RouterId) {
         let Some(known) = self.routers.get(&router) else { return };
@@ -64,15 +101,18 @@ impl L3 {
         let here = known.floating_ips();
         let mut statuses: BTreeMap<FloatingIpId, Status> =
             here.filter(|id| known.believed.get(id) != Some(&Some(status))).map(|id| (id, status)).collect();
-        if works {
+        let all_read = self.queue.asking() == 0 && self.queue.ready() == 0;
+        if works && all_read {
             let is_elsewhere =
                 |id: &FloatingIpId| self.routers.values().any(|other| other.believed.contains_key(id));
             let departed = known.departed.iter().filter(|id| !is_elsewhere(id));
             statuses.extend(departed.map(|id| (*id, Status::Down)));
         }
         let Some(known) = self.routers.get_mut(&router) else { return };
-        if works {
+        if works && all_read {
             known.departed.clear();
+        } else if !known.departed.is_empty() {
+            self.departing.insert(router);
         }
         for (id, status) in &statuses {
             if let Some(believed) = known.believed.get_mut(id) {

@@ -21,7 +21,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use model::{HostName, Role, RouterId};
+use model::{FloatingIpId, HostName, Role, RouterId};
 
 pub(crate) use self::asks::Ask;
 use self::asks::Reason;
@@ -76,6 +76,12 @@ pub(crate) struct L3 {
     heard_since: BTreeSet<RouterId>,
     forwardings: Forwardings,
     statuses: Statuses,
+    /// Floating IPs that the server was told of while routers were being read: what is read may be older.
+    told_since: BTreeSet<FloatingIpId>,
+    /// Routers with floating IPs whose status is in doubt while the server is being told.
+    doubtful: BTreeSet<RouterId>,
+    /// Routers with floating IPs that are gone, and maybe at another router.
+    departing: BTreeSet<RouterId>,
     findings: Vec<Finding>,
     complaints: Complaints,
 }
@@ -105,6 +111,9 @@ impl L3 {
             heard_since: BTreeSet::new(),
             forwardings: Forwardings::new(),
             statuses: Statuses::new(),
+            told_since: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+            departing: BTreeSet::new(),
             findings: Vec::new(),
             complaints: Complaints::default(),
         }

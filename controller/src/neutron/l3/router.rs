@@ -21,6 +21,8 @@ pub(super) struct Known {
     pub(super) forwarded: BTreeSet<FloatingIpId>,
     /// What the server believes of every floating IP; nothing when it is something else than these three.
     pub(super) believed: BTreeMap<FloatingIpId, Option<Status>>,
+    /// Those of which something else was read while the server was being told: one of the two is older.
+    pub(super) doubted: BTreeSet<FloatingIpId>,
     /// Floating IPs that were here and are gone, until that is true on the node as well.
     pub(super) departed: BTreeSet<FloatingIpId>,
     /// Whether the node has made the router as it was found; nothing while the engine did not say.
@@ -35,6 +37,7 @@ impl Known {
             ports: BTreeMap::new(),
             forwarded: BTreeSet::new(),
             believed: BTreeMap::new(),
+            doubted: BTreeSet::new(),
             departed: BTreeSet::new(),
             works: None,
         }
@@ -58,11 +61,13 @@ impl Known {
         legs.any(|leg| leg.network == network && mtu.is_none_or(|mtu| mtu != leg.mtu))
     }
 
-    /// Takes in what was read. `busy`: floating IPs that the server is just being told of.
+    /// Takes in what was read. `busy`: floating IPs that the server is just being told of; `unsure`: those
+    /// that it was told of since it was asked.
     pub(super) fn take_in(
         &mut self,
         dict: RouterDict,
         busy: impl Fn(FloatingIpId) -> bool,
+        unsure: &BTreeSet<FloatingIpId>,
         found: &mut Vec<Finding>,
     ) {
         self.word = dict.router;
@@ -73,13 +78,16 @@ impl Known {
         self.departed.extend(gone);
         self.departed.retain(|id| !statuses.contains_key(id));
         let old = std::mem::take(&mut self.believed);
-        let status = |id: FloatingIpId, text: &str| match old.get(&id) {
-            Some(status) if busy(id) => *status,
-            _ => [Status::Active, Status::Down, Status::Error]
-                .into_iter()
-                .find(|status| status.as_str() == text),
-        };
-        self.believed = statuses.iter().map(|(id, text)| (*id, status(*id, text))).collect();
+        let all = [Status::Active, Status::Down, Status::Error];
+        for (id, text) in statuses {
+            let read = all.into_iter().find(|status| status.as_str() == text);
+            let told = old.get(&id).copied().filter(|_| busy(id));
+            if busy(id) && told != Some(read) {
+                self.doubted.insert(id);
+            }
+            let read = read.filter(|_| !unsure.contains(&id));
+            self.believed.insert(id, told.unwrap_or(read));
+        }
     }
 
     /// The router with its port forwardings is to be on the node.

@@ -21,11 +21,14 @@ pub(super) struct Statuses {
     untold: BTreeMap<RouterId, BTreeMap<FloatingIpId, Status>>,
     telling: BTreeMap<RouterId, BTreeMap<FloatingIpId, Status>>,
     queue: Queue<RouterId>,
+    /// Routers that wait until the server was told the same floating IP's status of another.
+    behind: Vec<RouterId>,
 }
 
 impl Statuses {
     pub(super) fn new() -> Self {
-        Self { untold: BTreeMap::new(), telling: BTreeMap::new(), queue: Queue::new(PAUSES) }
+        let queue = Queue::new(PAUSES);
+        Self { untold: BTreeMap::new(), telling: BTreeMap::new(), queue, behind: Vec::new() }
     }
 
     pub(super) fn tell(&mut self, router: RouterId, statuses: BTreeMap<FloatingIpId, Status>) {
@@ -35,10 +38,20 @@ impl Statuses {
         }
     }
 
-    /// Whether the server is being told, or will be, of a floating IP of a router.
-    pub(super) fn is_busy(&self, router: RouterId, floating_ip: FloatingIpId) -> bool {
-        let all = [&self.untold, &self.telling].into_iter().filter_map(|all| all.get(&router));
-        all.into_iter().any(|statuses| statuses.contains_key(&floating_ip))
+    /// Whether the server is being told, or will be, of a floating IP.
+    pub(super) fn is_busy(&self, floating_ip: FloatingIpId) -> bool {
+        let mut all = self.untold.values().chain(self.telling.values());
+        all.any(|statuses| statuses.contains_key(&floating_ip))
+    }
+
+    /// Of what was not told of a router yet, only this is of interest still.
+    pub(super) fn retain(&mut self, router: RouterId, keep: impl Fn(FloatingIpId, Status) -> bool) {
+        if let Some(untold) = self.untold.get_mut(&router) {
+            untold.retain(|id, status| keep(*id, *status));
+            if untold.is_empty() {
+                self.untold.remove(&router);
+            }
+        }
     }
 
     /// What was not told of a router yet is of no interest any more.
@@ -51,17 +64,28 @@ impl Statuses {
     pub(super) fn take(&mut self, now: Instant) -> Option<(RouterId, BTreeMap<FloatingIpId, Status>)> {
         while self.queue.asking() < CALLS {
             let router = self.queue.next(now)?;
-            if let Some(statuses) = self.untold.remove(&router) {
-                self.telling.insert(router, statuses.clone());
-                return Some((router, statuses));
+            let Some(statuses) = self.untold.remove(&router) else {
+                self.queue.answered(router);
+                continue;
+            };
+            // Of two calls under way nobody knows which one the server carries out first.
+            if statuses.keys().any(|id| self.telling.values().any(|other| other.contains_key(id))) {
+                self.untold.insert(router, statuses);
+                self.queue.answered(router);
+                self.behind.push(router);
+                continue;
             }
-            self.queue.answered(router);
+            self.telling.insert(router, statuses.clone());
+            return Some((router, statuses));
         }
         None
     }
 
     pub(super) fn answered(&mut self, router: RouterId, good: bool, now: Instant) {
         let told = self.telling.remove(&router).unwrap_or_default();
+        for router in std::mem::take(&mut self.behind) {
+            self.queue.want(router, Urgency::Event);
+        }
         if !self.queue.answered(router) {
             return;
         }

@@ -81,7 +81,7 @@ impl Server {
                 let Some(net) = self.networks.get_mut(&n) else { return };
                 net.subnets.insert(s, dhcp);
                 let subnet = self.subnet(n, s, dhcp);
-                self.say("subnet_update_end", json!({"subnet": subnet}));
+                self.say_of(n, "subnet_update_end", json!({"subnet": subnet}));
             }
             Change::DropSubnet(n, s) => {
                 let Some(net) = self.networks.get_mut(&n) else { return };
@@ -92,7 +92,7 @@ impl Server {
                     }
                 }
                 let payload = json!({"subnet_id": subnet_id(n, s), "network_id": network_id(n)});
-                self.say("subnet_delete_end", payload);
+                self.say_of(n, "subnet_delete_end", payload);
             }
             Change::Up(n, up) => {
                 let Some(net) = self.networks.get_mut(&n) else { return };
@@ -105,7 +105,7 @@ impl Server {
             Change::Mtu(n) => {
                 let Some(net) = self.networks.get_mut(&n) else { return };
                 net.mtu += 1;
-                self.say("network_update_end", json!({"network": {"id": network_id(n)}}));
+                self.say_of(n, "network_update_end", json!({"network": {"id": network_id(n)}}));
             }
             Change::Ours(n, ours) => self.give(n, ours),
             Change::DropNetwork(n) => {
@@ -154,7 +154,7 @@ impl Server {
         let subnets: Vec<u8> = net.subnets.keys().copied().collect();
         let id = self.add_port(n, device, owner, &subnets);
         let port = self.port(id);
-        self.say("port_create_end", json!({"port": port, "priority": 5}));
+        self.say_of(n, "port_create_end", json!({"port": port, "priority": 5}));
     }
 
     fn add_port(&mut self, network: u8, device: &str, owner: &'static str, subnets: &[u8]) -> u16 {
@@ -184,7 +184,7 @@ impl Server {
         port.revision += 1;
         self.ready.remove(&id);
         let port = self.port(id);
-        self.say("port_update_end", json!({"port": port, "priority": 6}));
+        self.say_of(network, "port_update_end", json!({"port": port, "priority": 6}));
     }
 
     fn drop_port(&mut self, id: u16) {
@@ -192,7 +192,7 @@ impl Server {
         self.ready.remove(&id);
         let payload =
             json!({"port_id": port_id(id), "network_id": network_id(port.network), "fixed_ips": []});
-        self.say("port_delete_end", payload);
+        self.say_of(port.network, "port_delete_end", payload);
     }
 
     /// Carries out a call.
@@ -238,7 +238,7 @@ impl Server {
         }
         let id = self.add_port(n, port["device_id"].as_str().unwrap(), "network:dhcp", &wanted);
         let port = self.port(id);
-        self.say("port_create_end", json!({"port": port}));
+        self.say_of(n, "port_create_end", json!({"port": port}));
         port
     }
 
@@ -267,7 +267,7 @@ impl Server {
         port.revision += 1;
         self.ports.insert(id, port);
         let port = self.port(id);
-        self.say("port_update_end", json!({"port": port}));
+        self.say_of(network, "port_update_end", json!({"port": port}));
         Ok(port)
     }
 
@@ -293,6 +293,13 @@ impl Server {
         json!({"id": port_id(id), "network_id": network_id(n), "device_id": port.device, "device_owner": port.owner,
             "mac_address": format!("fa:16:3e:00:{:02x}:{:02x}", id / 256, id % 256), "fixed_ips": fixed_ips,
             "binding:host_id": "n1", "status": "DOWN", "revision_number": port.revision})
+    }
+
+    /// Only of what is ours; except of deletions.
+    fn say_of(&mut self, n: u8, method: &str, payload: Value) {
+        if self.networks.get(&n).is_some_and(|net| net.ours) {
+            self.say(method, payload);
+        }
     }
 
     fn say(&mut self, method: &str, payload: Value) {

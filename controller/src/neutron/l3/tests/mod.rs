@@ -6,7 +6,7 @@ mod properties;
 mod recorded;
 mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ fn machine() -> L3 {
 struct Found {
     routers: BTreeMap<RouterId, Arc<Router>>,
     ports: BTreeMap<PortId, Sighting>,
+    left_alone: BTreeSet<RouterId>,
     complete: bool,
 }
 
@@ -45,6 +46,8 @@ impl Found {
                 Finding::Router(id, value) => put(&mut self.routers, id, value),
                 Finding::OwnPort(id, value) => put(&mut self.ports, id, value),
                 Finding::Complete(Role::L3, complete) => self.complete = complete,
+                Finding::LeftAlone(id, true) => _ = self.left_alone.insert(id),
+                Finding::LeftAlone(id, false) => _ = self.left_alone.remove(&id),
                 other => panic!("{other:?}"),
             }
         }
