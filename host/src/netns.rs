@@ -141,6 +141,12 @@ pub fn identity(name: &str) -> Result<Option<Identity>> {
     Ok(found.map(|file| Identity { device: file.dev(), inode: file.ino() }))
 }
 
+/// The identity of the namespace of the calling thread.
+pub fn identity_of_this_thread() -> io::Result<Identity> {
+    let file = fs::metadata(THREAD)?;
+    Ok(Identity { device: file.dev(), inode: file.ino() })
+}
+
 /// True when a namespace of this name exists.
 pub fn exists(name: &str) -> bool {
     path(name).is_ok_and(|path| is_mounted(&path).unwrap_or(false))
