@@ -73,7 +73,7 @@ impl Dhcp {
                 // It was asked before, and its answer will be older than this one.
                 self.read(network, Urgency::Sync);
             }
-            self.take_in(info, true, now);
+            self.take_in(&info, true, now);
         }
         for network in all.unread.into_iter().flatten() {
             self.read(network, Urgency::Sync);
@@ -114,17 +114,18 @@ impl Dhcp {
         match network_info::one("network", &answer, |network| self.device(network)) {
             Ok(info) if info.network.id == network => {
                 self.queue.succeeded(network);
-                self.take_in(info, false, now);
+                self.take_in(&info, false, now);
             }
             Ok(_) => {
-                self.complaints.add(format_args!("get_network_info {network}: another network is told of"))
+                let why = format_args!("get_network_info {network}: another network is told of");
+                self.complaints.add(why);
             }
             // The same would be answered again until something changes.
             Err(why) => self.complaints.add(format_args!("get_network_info {network}: {why}")),
         }
     }
 
-    fn take_in(&mut self, info: NetworkInfo, whole: bool, now: Instant) {
+    fn take_in(&mut self, info: &NetworkInfo, whole: bool, now: Instant) {
         let network = info.network.id;
         for why in &info.unread.why {
             self.complaints.add(format_args!("network {network}: {why}"));

@@ -121,7 +121,7 @@ impl Known {
     /// Takes in everything that was read of the network.
     pub(super) fn take_in(
         &mut self,
-        info: NetworkInfo,
+        info: &NetworkInfo,
         deleted: &Deleted<PortId>,
         now: Instant,
         found: &mut Vec<Finding>,
@@ -147,7 +147,7 @@ impl Known {
         }
         self.set_subnets(subnets, now, found);
         let mut taken = TakenIn::default();
-        self.set_ports(&info, deleted, &mut taken, found);
+        self.set_ports(info, deleted, &mut taken, found);
         self.find_own(now, found);
         taken
     }

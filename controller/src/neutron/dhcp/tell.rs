@@ -35,8 +35,8 @@ impl Dhcp {
     fn network_reported(&mut self, network: NetworkId, outcome: &Outcome) {
         let Some(known) = self.networks.get_mut(&network).filter(|known| known.is_served()) else { return };
         known.service = match outcome {
-            Outcome::Done => Service::Works,
-            _ => Service::Failing,
+            Outcome::Done | Outcome::Expecting { .. } => Service::Works,
+            Outcome::Waiting { .. } | Outcome::Failed { .. } => Service::Failing,
         };
         self.tell_all(network);
     }

@@ -132,8 +132,8 @@ impl L3 {
         topics
     }
 
-    /// Routers that the server gives to this node and that it cannot run: nothing of them is found, and
-    /// nothing that somebody else made of them should be touched.
+    /// Routers that the server gives to this node and that it cannot run.
+    #[cfg(test)]
     pub(crate) fn left_alone(&self) -> impl Iterator<Item = RouterId> {
         self.beyond.keys().copied()
     }

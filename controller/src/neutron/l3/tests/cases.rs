@@ -252,7 +252,7 @@ fn forwardings_follow_pushes() {
         router.port_forwardings.iter().map(|rule| rule.external.first).collect()
     };
     assert_eq!(ports(&table), [80]);
-    table.server.change(Change::ChangeForwarding(0, 81));
+    table.server.change(Change::Reforward(0, 81));
     let pushed = table.server.said.remove(0);
     table.hear(Event::Message(&pushed));
     assert_eq!((ports(&table), table.asks.len()), (vec![81], 0));
@@ -260,7 +260,7 @@ fn forwardings_follow_pushes() {
     table.answer_all();
     assert_eq!(ports(&table), [81, 90]);
     // The older one again.
-    table.server.change(Change::ChangeForwarding(0, 82));
+    table.server.change(Change::Reforward(0, 82));
     let newer = table.server.said.remove(0);
     table.hear(Event::Message(&newer));
     table.hear(Event::Message(&pushed));

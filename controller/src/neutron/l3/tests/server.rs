@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{FloatingIpId, NetworkId, PortForwardingId, PortId, RouterId};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::neutron::fault::Fault;
@@ -63,7 +63,7 @@ pub(super) enum Change {
     Floating(u8, u8, u8),
     DropFloating(u8),
     Forwarding(u8, u8, u16),
-    ChangeForwarding(u8, u16),
+    Reforward(u8, u16),
     DropForwarding(u8),
     Mtu(u8),
     Delete(u8),
@@ -105,7 +105,7 @@ impl Server {
             }
             Change::DropFloating(f) => self.drop_floating(f),
             Change::Forwarding(r, f, port) => self.forward(r, f, port),
-            Change::ChangeForwarding(which, port) => self.change_forwarding(which, Some(port)),
+            Change::Reforward(which, port) => self.change_forwarding(which, Some(port)),
             Change::DropForwarding(which) => self.change_forwarding(which, None),
             Change::Mtu(n) => {
                 let mtu = self.mtu.entry(n).or_insert(1450);
@@ -267,7 +267,7 @@ impl Server {
     }
 
     fn say(&mut self, method: &str, args: Value) {
-        let args: Map<String, Value> = args.as_object().unwrap().clone();
+        let Value::Object(args) = args else { panic!("{args}") };
         self.said.push(Message { topic: "l3_agent".to_owned(), method: method.to_owned(), args });
     }
 }
