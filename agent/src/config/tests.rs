@@ -57,6 +57,7 @@ fn files_of_a_container_deployment_are_understood() {
     let about = |word: &str| loaded.warnings.iter().filter(|warning| warning.contains(word)).count();
     assert_eq!((about("NOT enforced"), about("extension qos")), (1, 1), "{:#?}", loaded.warnings);
     assert_eq!(loaded.warnings.len(), 2, "{:#?}", loaded.warnings);
+    assert_eq!(loaded.node.switch.ovsdb, "unix:/run/openvswitch/db.sock", "it need not be told to listen");
     let settings = neutron(&loaded);
     assert_eq!(settings.router.extensions, ["port_forwarding"]);
     assert!(settings.switch.ovs_hybrid_plug, "guests are plugged as the configured firewall needs it");

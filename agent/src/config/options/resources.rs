@@ -85,7 +85,7 @@ fn inventory(values: &mut Values, name: Name) -> Value {
         match number {
             Some(number) => _ = inventory.insert(key, number),
             None => {
-                values.refuse(name, &format!("{key}:{value}"), "not a part of an inventory with its number")
+                values.refuse(name, &format!("{key}:{value}"), "not a part of an inventory with its number");
             }
         }
     }

@@ -92,6 +92,9 @@ pub(super) fn switch(values: &mut Values, host: &HostName, roles: &BTreeSet<Role
             usual.openflow_timeout,
         ),
     };
+    if config.ovsdb == NEUTRONS_DATABASE {
+        config.ovsdb = format!("unix:{}", config.rundir.join("db.sock").display());
+    }
     let responder = option!("agent", "arp_responder", "answer ARP for remote ports here");
     if config.arp_responder && !config.l2_population {
         values.warn(responder, "off, because l2_population is: addresses behind tunnels are not known");
@@ -102,6 +105,10 @@ pub(super) fn switch(values: &mut Values, host: &HostName, roles: &BTreeSet<Role
     }
     config
 }
+
+/// Neutron's default. The Python agents make the database listen there before they connect; it is the one
+/// that listens on the switch's own socket in any case.
+const NEUTRONS_DATABASE: &str = "tcp:127.0.0.1:6640";
 
 struct TunnelType(TunnelKind);
 
