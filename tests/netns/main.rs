@@ -4,5 +4,6 @@
 mod comeback;
 mod dhcp;
 mod kept;
+mod metadata;
 mod router;
 mod switching;
