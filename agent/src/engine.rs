@@ -9,7 +9,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use model::{Desired, HostName, ObjectRef, Outcome, Report, Retry, Scope};
+use model::{Desired, HostName, ObjectRef, Outcome, Report, Retry, Role, Scope};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
@@ -107,7 +107,7 @@ impl Engine {
     }
 
     /// Runs until it is told to stop. Calls `converged` whenever everything was seen and nothing is dirty.
-    pub(crate) async fn run(mut self, mut converged: impl FnMut()) {
+    pub(crate) async fn run(&mut self, mut converged: impl FnMut()) {
         self.wishes.mark_changed();
         loop {
             let event = tokio::select! {
@@ -135,6 +135,20 @@ impl Engine {
                 converged();
             }
         }
+    }
+
+    /// Takes this node's routers away, as Neutron's L3 agent does at its end when it is told to; nothing, when
+    /// it is not known which routers there are.
+    pub(crate) async fn take_routers_away(&mut self) {
+        if !self.desired.complete.contains(&Role::L3) {
+            return;
+        }
+        let mut rest = Desired::clone(&self.desired);
+        self.desired.routers().keys().for_each(|id| rest.drop_router(*id));
+        let scope = Scope::Objects(dirty(&self.desired, &rest));
+        info!(routers = self.desired.routers().len(), "taking the routers away");
+        self.desired = Arc::new(rest);
+        self.pass(&scope).await;
     }
 
     async fn handle(&mut self, event: Event) -> Next {

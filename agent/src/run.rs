@@ -57,12 +57,15 @@ pub(crate) async fn run(request: &Request) -> anyhow::Result<()> {
         metadata.serve_agents(socket);
     }
     let (reports, reported) = mpsc::unbounded_channel();
-    let engine = Engine::new(domains, node.host.clone(), node.audit_every, desired, inbox, reports);
+    let mut engine = Engine::new(domains, node.host.clone(), node.audit_every, desired, inbox, reports);
 
     serve(&node.api, routes.merge(api::routes(events.clone()))).await?;
     tokio::spawn(watch_host(handles, monitor, events));
     tokio::spawn(pass_on_reports(driver.clone(), reported));
     engine.run(ready()).await;
+    if node.cleanup_on_shutdown {
+        engine.take_routers_away().await;
+    }
     driver.close().await;
     // The socket is left: the next agent takes its place, and removing it could hit that one's.
     Ok(())

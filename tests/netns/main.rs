@@ -4,6 +4,7 @@
 mod comeback;
 mod dhcp;
 mod kept;
+mod leaving;
 mod metadata;
 mod router;
 mod switching;

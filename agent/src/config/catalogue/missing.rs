@@ -39,7 +39,6 @@ const MISSING: &[(&str, &str, &[&str], &str)] = &[
     ("DEFAULT", "dnsmasq_local_resolv", FALSE, "there is no DNS forwarder; give subnets their DNS servers"),
     ("DEFAULT", "dnsmasq_txt_record", NOTHING, "there is no DNS server for guests"),
     ("DEFAULT", "dnsmasq_enable_addr6_list", FALSE, "a port has one lease for each of its addresses"),
-    ("DEFAULT", "cleanup_on_shutdown", FALSE, "routers stay in place when the agent ends"),
     (
         "DEFAULT",
         "ha_conntrackd_enabled",

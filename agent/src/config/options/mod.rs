@@ -61,6 +61,8 @@ pub(crate) struct NodeConfig {
     pub(crate) dhcp: ::dhcp::Config,
     pub(crate) router: ::router::Config,
     pub(crate) metadata: ::metadata::Config,
+    /// Whether the routers go when this process ends.
+    pub(crate) cleanup_on_shutdown: bool,
     /// Where this process is the metadata agent for others.
     pub(crate) metadata_socket: Option<::metadata::AgentSocket>,
 }
@@ -134,6 +136,8 @@ pub(crate) fn node(values: &mut Values) -> NodeConfig {
         ),
         metadata: metadata::metadata(values, &host, &roles, &dhcp, &router, &state_path),
         metadata_socket,
+        cleanup_on_shutdown: values
+            .flag(option!("DEFAULT", "cleanup_on_shutdown", "take the routers away at the end"), false),
         dhcp,
         router,
         driver: choice,
