@@ -115,12 +115,16 @@ impl Forwardings {
         routers
     }
 
-    /// What was pushed. The routers that it concerns.
-    pub(super) fn pushed(&mut self, push: Push) -> BTreeSet<RouterId> {
-        let mut routers = BTreeSet::new();
+    /// What was pushed. The routers that it concerns, and those that are to be read: which floating IPs have
+    /// forwardings is only said by their router.
+    pub(super) fn pushed(&mut self, push: Push) -> (BTreeSet<RouterId>, BTreeSet<RouterId>) {
+        let (mut routers, mut to_read) = (BTreeSet::new(), BTreeSet::new());
         for forwarding in push.forwardings {
             let floating_ip = forwarding.floating_ip;
-            let Some(router) = self.routers.get(&floating_ip) else { continue };
+            let Some(router) = self.routers.get(&floating_ip) else {
+                to_read.extend(forwarding.router.filter(|_| !push.gone));
+                continue;
+            };
             if self.queue.is_asking(floating_ip) {
                 // What is on its way may be older.
                 self.queue.want(floating_ip, Urgency::Event);
@@ -130,6 +134,9 @@ impl Forwardings {
                 _ if push.gone => {
                     if known.remove(&forwarding.rule.id).is_some() {
                         routers.insert(*router);
+                    }
+                    if known.is_empty() {
+                        to_read.insert(*router);
                     }
                 }
                 Some(old) if old.revision <= forwarding.revision => {
@@ -146,7 +153,7 @@ impl Forwardings {
                 self.queue.want(floating_ip, Urgency::Event);
             }
         }
-        routers
+        (routers, to_read)
     }
 
     pub(super) fn due(&self) -> Option<Instant> {

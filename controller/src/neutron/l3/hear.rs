@@ -26,8 +26,12 @@ impl L3 {
             }
             Cast::Forwardings(push) => {
                 push.why.iter().for_each(|why| self.complaints.add(format_args!("PortForwarding: {why}")));
-                for router in self.forwardings.pushed(push) {
-                    self.find(router);
+                let (routers, to_read) = self.forwardings.pushed(push);
+                routers.into_iter().for_each(|router| self.find(router));
+                for router in to_read {
+                    if self.routers.contains_key(&router) {
+                        self.read(router);
+                    }
                 }
             }
             Cast::AgentUpdated => self.resync(),

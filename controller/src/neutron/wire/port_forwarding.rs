@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{FloatingIpId, PortForwardingId, PortRange, RouterPortForwarding, TransportProtocol};
+use model::{FloatingIpId, PortForwardingId, PortRange, RouterId, RouterPortForwarding, TransportProtocol};
 use serde_json::{Value, json};
 
 use super::read::Reader;
@@ -24,6 +24,8 @@ pub(crate) const METHODS: &[&str] = &["push"];
 pub(crate) struct Forwarding {
     pub(crate) rule: RouterPortForwarding,
     pub(crate) floating_ip: FloatingIpId,
+    /// The router that does it.
+    pub(crate) router: Option<RouterId>,
     pub(crate) revision: Option<i64>,
 }
 
@@ -102,6 +104,7 @@ fn object(name: &str, value: &Value) -> Result<Forwarding, Malformed> {
     Ok(Forwarding {
         rule,
         floating_ip: data.required("floatingip_id")?,
+        router: data.parsed("router_id")?,
         revision: data.number("revision_number")?,
     })
 }

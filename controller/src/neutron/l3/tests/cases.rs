@@ -259,6 +259,17 @@ fn forwardings_follow_pushes() {
     table.change(Change::Forwarding(0, 1, 90));
     table.answer_all();
     assert_eq!(ports(&table), [81, 90]);
+    // The first one of another floating IP is news of the router; so is the last one.
+    table.change(Change::Forwarding(0, 2, 99));
+    table.answer_all();
+    assert_eq!(ports(&table), [81, 90, 99]);
+    table.change(Change::DropForwarding(2));
+    table.answer_all();
+    assert_eq!(ports(&table), [81, 90]);
+    table.report(router_id(0), Outcome::Done);
+    let down = BTreeMap::from([(floating_id(2), Status::Down)]);
+    assert_eq!(table.asks, [Ask::Statuses(router_id(0), down)]);
+    table.answer_all();
     // The older one again.
     table.server.change(Change::Reforward(0, 82));
     let newer = table.server.said.remove(0);

@@ -158,9 +158,6 @@ impl Server {
         let Some(router) = self.routers.get_mut(&r) else { return };
         router.gateway = true;
         router.forwarded.entry(f).or_default().insert(id, (port, 0));
-        if is_first {
-            self.say("routers_updated", json!({"routers": [router_id(r)]}));
-        }
         self.push("created", r, f, id, (port, 0));
     }
 
@@ -184,7 +181,6 @@ impl Server {
                 if rules.is_empty() {
                     router.forwarded.remove(&f);
                     self.statuses.remove(&f);
-                    self.say("routers_updated", json!({"routers": [router_id(r)]}));
                 }
                 self.push("deleted", r, f, id, rule);
             }
