@@ -1,6 +1,8 @@
 //! `baryon takeover --check`: what would become of a node where Neutron's own agents run or ran. Reads and
 //! says; changes nothing.
 
+use std::collections::BTreeMap;
+
 use model::Role;
 use serde_json::{Value, json};
 
@@ -47,9 +49,7 @@ impl Check {
             [] => lines.push("nothing would change on this node".to_owned()),
             steps => {
                 lines.push(format!("{} steps would be taken:", steps.len()));
-                lines.extend(
-                    steps.iter().map(|step| format!("  {}", step["command"].as_str().unwrap_or_default())),
-                );
+                lines.extend(fold(steps.iter().map(|step| step["command"].as_str().unwrap_or_default())));
             }
         }
         for role in self.plan["incomplete"].as_array().into_iter().flatten() {
@@ -70,6 +70,23 @@ impl Check {
     }
 }
 
+/// Flows are told by their number: an agent that takes over puts its own in the place of each of the other
+/// agent's, which says nothing to a person.
+fn fold<'a>(commands: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut flows: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for command in commands {
+        match command.split_once(" add-flow ").and_then(|(_, rest)| rest.split_once(' ')) {
+            Some((bridge, _)) => *flows.entry(bridge).or_default() += 1,
+            None => lines.push(format!("  {command}")),
+        }
+    }
+    lines.extend(flows.into_iter().map(|(bridge, count)| {
+        format!("  {count} flows on {bridge}, in place of another agent's where it has the same; --json names them")
+    }));
+    lines
+}
+
 fn advice(found: &Found) -> String {
     match (found.becomes, &found.unit) {
         (Becomes::ToStop, Some(unit)) => format!("stop it first: systemctl stop {unit}"),
@@ -78,5 +95,19 @@ fn advice(found: &Found) -> String {
         (Becomes::EndsWithAgent, _) => "ends with the agent that started it".to_owned(),
         (Becomes::Stays, _) => "stays as it is".to_owned(),
         (Becomes::InPlace, _) => "is this program already".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flows_are_counted_and_all_else_is_told() {
+        let flow = "ovs-ofctl -O OpenFlow14 add-flow br-int \"cookie=0xba, table=0 actions=drop\"";
+        let told = fold([flow, "ovs-vsctl set Port tap1 tag=1", flow].into_iter());
+        assert_eq!(told[0], "  ovs-vsctl set Port tap1 tag=1");
+        assert!(told[1].starts_with("  2 flows on br-int"), "{told:?}");
+        assert_eq!(told.len(), 2);
     }
 }

@@ -8,5 +8,6 @@ mod beside;
 mod faults;
 mod life;
 mod parity;
+mod rehearsal;
 mod scene;
 mod takeover;

@@ -251,7 +251,7 @@ impl Drop for Baryon<'_> {
 ///
 /// # Panics
 /// When there is none; `cargo test` does not build other packages' programs.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let path = std::env::var_os("BARYON").map_or_else(|| program_beside_tests("baryon"), PathBuf::from);
     assert!(path.exists(), "there is no {}: build it with cargo build -p agent", path.display());
     path

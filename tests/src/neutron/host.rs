@@ -77,6 +77,16 @@ impl<'n> Host<'n> {
         names.iter().map(|name| format!(" --config-file {ETC}/{}", file_name(name))).collect()
     }
 
+    /// What `baryon takeover --check` says of the node, with all the files.
+    #[must_use]
+    pub fn check_takeover(&self) -> String {
+        let files =
+            Self::files(&["neutron", "openvswitch_agent", "dhcp_agent", "l3_agent", "metadata_agent"]);
+        let program = crate::baryon::binary();
+        // It ends with 1 when something would change, which is no failure here.
+        self.node.sh(&format!("{} takeover --check{files} 2>&1 || true", program.display()))
+    }
+
     /// Starts Baryon with all the files, as a package would.
     #[track_caller]
     #[must_use]
