@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use model::Mac;
+use tokio::sync::Semaphore;
 
 use crate::place::Place;
 
@@ -79,6 +80,8 @@ impl fmt::Display for Query {
     }
 }
 
+/// Questions that the controller is asked at a time.
+const AT_ONCE: usize = 16;
 /// Instances that are remembered at most.
 const MOST: usize = 4_096;
 
@@ -86,16 +89,23 @@ const MOST: usize = 4_096;
 pub(crate) struct Memory {
     lookup: Arc<dyn Lookup>,
     keep: Duration,
+    /// Leave to ask: guests must not be able to keep the controller busy.
+    asking: Semaphore,
     known: Mutex<HashMap<Query, (Instant, Instance)>>,
 }
 
 impl Memory {
     pub(crate) fn new(lookup: Arc<dyn Lookup>, keep: Duration) -> Self {
-        Self { lookup, keep, known: Mutex::default() }
+        Self { lookup, keep, asking: Semaphore::new(AT_ONCE), known: Mutex::default() }
     }
 
     /// The instance that is meant; None when there is none, or several.
     pub(crate) async fn instance(&self, query: Query) -> Result<Option<Instance>, LookupError> {
+        if let Some(instance) = self.recall(query, Instant::now()) {
+            return Ok(Some(instance));
+        }
+        let _asking = self.asking.acquire().await;
+        // Another request of the same guest may have been answered meanwhile.
         if let Some(instance) = self.recall(query, Instant::now()) {
             return Ok(Some(instance));
         }

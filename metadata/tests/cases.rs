@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use host::netns;
-use metadata::actual::{Found, Opened};
+use metadata::actual::Opened;
 use metadata::compile::compile;
 use metadata::place::{Bind, Place};
 use metadata::plan::plan;
@@ -131,7 +131,7 @@ fn done(mut have: Actual, plan: &Plan<Step>) -> Actual {
         found.namespace = Some(namespace);
         match &planned.step.change {
             Change::Close { bind } => {
-                assert!(found.open.remove(bind).is_some(), "{} is not open", planned.step)
+                assert!(found.open.remove(bind).is_some(), "{} is not open", planned.step);
             }
             Change::Open { bind, guests_of } => {
                 let device = match bind {
@@ -184,7 +184,7 @@ proptest! {
         }
         let steps = plan(&spec, &have).steps;
         prop_assert!(steps.iter().all(|planned| planned.step.place == dead));
-        let binds: BTreeMap<_, _> = have.places.remove(&dead).unwrap_or_else(Found::default).open;
+        let binds: BTreeMap<_, _> = have.places.remove(&dead).unwrap_or_default().open;
         let expected = binds.keys().filter(|bind| how == 0 || matches!(bind, Bind::V6 { .. })).count();
         prop_assert_eq!(steps.len(), expected);
     }
