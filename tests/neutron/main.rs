@@ -9,5 +9,6 @@ mod faults;
 mod life;
 mod parity;
 mod rehearsal;
+mod roles;
 mod scene;
 mod takeover;

@@ -77,6 +77,16 @@ impl<'n> Host<'n> {
         names.iter().map(|name| format!(" --config-file {ETC}/{}", file_name(name))).collect()
     }
 
+    /// Starts Baryon as some of the agents: `l2`, `dhcp`, `l3`, `metadata`.
+    #[track_caller]
+    #[must_use]
+    pub fn start_baryon_as(&self, roles: &str) -> Baryon<'n> {
+        self.node.write(&format!("{ETC}/roles.conf"), &format!("[baryon]\nroles = {roles}\n"));
+        let files =
+            Self::files(&["neutron", "openvswitch_agent", "dhcp_agent", "l3_agent", "metadata_agent"]);
+        Baryon::start_with(self.node, &format!("{files} --config-file {ETC}/roles.conf"))
+    }
+
     /// What `baryon takeover --check` says of the node, with all the files.
     #[must_use]
     pub fn check_takeover(&self) -> String {
