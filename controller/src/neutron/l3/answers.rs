@@ -127,6 +127,7 @@ impl L3 {
         };
         all.why.iter().for_each(|why| self.complaints.add(format_args!("sync_routers: {why}")));
         self.leave_missing(&wanted, &all);
+        self.leave_unread_alone(&wanted, &all);
         let urgency = match reason {
             Reason::Event => Urgency::Event,
             Reason::Part => Urgency::Sync,
@@ -138,6 +139,16 @@ impl L3 {
             } else if !asked.contains(&router) && !self.is_known(router) {
                 // The server adds routers that are related to those asked for.
                 self.queue.want(router, Urgency::Sync);
+            }
+        }
+    }
+
+    /// A router that is ours and cannot be understood: what exists of it, from a process before this one, is
+    /// not to be taken for stale. One that was understood before goes on as it was.
+    fn leave_unread_alone(&mut self, wanted: &BTreeSet<RouterId>, all: &Routers) {
+        for router in all.unread.iter().flatten().filter(|router| wanted.contains(router)) {
+            if !self.routers.contains_key(router) && self.beyond.insert(*router, "cannot be read").is_none() {
+                self.findings.push(Finding::LeftAlone(*router, true));
             }
         }
     }

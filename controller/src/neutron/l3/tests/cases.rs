@@ -375,3 +375,20 @@ fn what_is_not_understood_stays_as_it_was() {
     }
     assert_eq!(table.found, before);
 }
+
+/// What exists of it may be from a process before this one.
+#[test]
+fn a_router_that_was_never_understood_is_left_alone_until_it_is() {
+    let mut table = Table::new(machine(), &[Change::Router(0)]);
+    table.answer_one();
+    let ask = table.asks.remove(0);
+    let good = table.server.answer(&table.l3.request(&ask)).unwrap();
+    let mut bad = good.clone();
+    bad[0]["routes"] = json!({"a": 1});
+    table.hear(Event::Answer(ask, Ok(bad)));
+    assert!(table.found.complete && table.found.routers.is_empty());
+    assert_eq!(table.found.left_alone, [router_id(0)].into());
+    table.hear(Event::Message(&updated(&[router_id(0)])));
+    table.answer_all();
+    assert!(table.found.left_alone.is_empty() && table.found.routers.contains_key(&router_id(0)));
+}
