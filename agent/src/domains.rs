@@ -5,12 +5,15 @@
 //! order between domains is only ever that of [`Stage`].
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use host::Handles;
 use model::{Desired, Domain, ObjectRef, Outcome, Plan, Report, Retry, Role, Scope, Stage};
 use tracing::{debug, warn};
 
 /// A pass that did something with so many objects leaves much memory that is not in use any more.
 const MANY: usize = 64;
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// The parts of a node that this process sees to. A part that is absent is somebody else's: nothing of it
 /// is read or changed.
@@ -22,6 +25,7 @@ pub(crate) struct Domains {
     pub(crate) dhcp: Option<dhcp::Dhcp>,
     pub(crate) routers: Option<router::Routers>,
     pub(crate) metadata: Option<metadata::Metadata>,
+    pub(crate) handles: Handles,
 }
 
 impl Domains {
@@ -45,7 +49,7 @@ impl Domains {
             );
         }
         let seen = Seen::together([of_switch.seen, of_dhcp.seen, of_routers.seen, of_metadata.seen]);
-        give_back_memory(scope, &seen);
+        self.come_to_rest(scope, &seen);
         seen
     }
 
@@ -63,8 +67,24 @@ impl Domains {
         commands(&metadata.plan, &mut steps);
         steps.sort_by_key(|command| command.stage);
         let seen = Seen::together([switch.seen, dhcp.seen, routers.seen, metadata.seen]);
-        give_back_memory(scope, &seen);
+        self.come_to_rest(scope, &seen);
         Rehearsal { steps, report: seen.report }
+    }
+
+    /// What was read, thought and opened for many objects is not needed any more. It goes a moment later:
+    /// who waits for the pass need not wait for that.
+    fn come_to_rest(&self, scope: &Scope, seen: &Seen) {
+        if *scope != Scope::All && seen.report.0.len() < MANY {
+            return;
+        }
+        let handles = self.handles.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(MOMENT).await;
+            handles.rest();
+            // Sockets are closed by tasks of their own.
+            tokio::time::sleep(MOMENT).await;
+            host::memory::give_back();
+        });
     }
 
     /// The objects that a device of the root namespace belongs to: its port, and what lives on it.
@@ -81,13 +101,6 @@ impl Domains {
     /// The roles that have ports of their own on the switch, or answer for those of others.
     fn plugging(&self) -> Vec<Role> {
         self.roles.iter().copied().filter(|role| *role != Role::Metadata).collect()
-    }
-}
-
-/// What was read and thought for many objects is not needed any more.
-fn give_back_memory(scope: &Scope, seen: &Seen) {
-    if *scope == Scope::All || seen.report.0.len() >= MANY {
-        host::memory::give_back();
     }
 }
 

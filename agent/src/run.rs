@@ -96,6 +96,7 @@ pub(crate) fn domains(
         dhcp: has(Role::Dhcp).then(|| dhcp::Dhcp::new(node.dhcp.clone(), handles.clone())),
         routers: has(Role::L3).then(|| router::Routers::new(node.router.clone(), handles.clone())),
         metadata: serves_metadata.then(metadata),
+        handles: handles.clone(),
     })
 }
 

@@ -15,6 +15,8 @@ const DESCRIPTORS_EACH: usize = 3;
 /// Each handle has buffers of about 70 KiB for each of its two sockets. To open one again costs a thread for
 /// a moment, a tenth of a millisecond; a look at everything does so for every namespace, and is rare.
 const ENOUGH: usize = 32;
+/// What is left of them when there is little to do.
+const FEW: usize = 4;
 
 /// Gives netlink handles. Clones share what is kept open.
 #[derive(Clone, Debug)]
@@ -101,6 +103,16 @@ impl Handles {
     /// Closes the handles of namespaces that somebody else deleted: they would live on until then.
     pub fn sweep(&self) {
         self.kept().by_name.retain(|name, entry| identity(name).ok().flatten() == Some(entry.identity));
+    }
+
+    /// Closes all but the few that were used last: for the quiet after a look at everything.
+    pub fn rest(&self) {
+        let mut kept = self.kept();
+        let mut used: Vec<u64> = kept.by_name.values().map(|entry| entry.used).collect();
+        used.sort_unstable_by(|a, b| b.cmp(a));
+        let oldest = used.get(FEW - 1).copied().unwrap_or(0);
+        kept.by_name.retain(|_, entry| entry.used >= oldest);
+        kept.by_name.shrink_to_fit();
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
