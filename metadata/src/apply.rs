@@ -32,7 +32,7 @@ pub(crate) async fn apply(
         for change in changes {
             outcome = outcome.worse(match change {
                 Change::Close { bind } => {
-                    service.close(place, &bind);
+                    service.close(place, &bind).await;
                     Outcome::Done
                 }
                 Change::EndLeftover { process } => {
@@ -54,7 +54,7 @@ pub(crate) async fn apply(
 
 async fn open(handles: &Handles, service: &Service, place: Place, bind: Bind, guests_of: Place) -> Outcome {
     // One that is dead would be in the way, and keep the namespace that it is in.
-    service.close(place, &bind);
+    service.close(place, &bind).await;
     let name = place.namespace();
     let waiting = |on: String| Outcome::Waiting { on };
     let opened = async {

@@ -10,7 +10,7 @@ use host::{Handles, Netlink};
 use model::Scope;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
@@ -45,11 +45,20 @@ struct Listeners {
 
 struct Running {
     opened: Opened,
-    _task: Task,
+    task: Task,
 }
 
 /// Ends with this value.
-struct Task(AbortHandle);
+struct Task(JoinHandle<()>);
+
+impl Task {
+    /// Ends it, and waits until what it held is free.
+    async fn end(mut self) {
+        self.0.abort();
+        // It was told to end; that it did not come to its own end is no news.
+        let _ = (&mut self.0).await;
+    }
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
@@ -106,16 +115,23 @@ impl Service {
         places
     }
 
-    pub(crate) fn close(&self, place: Place, bind: &Bind) {
+    /// When this is done the address is free.
+    pub(crate) async fn close(&self, place: Place, bind: &Bind) {
+        if let Some(running) = self.take(place, bind) {
+            running.task.end().await;
+            info!(%place, %bind, "metadata is not served any more");
+        }
+    }
+
+    fn take(&self, place: Place, bind: &Bind) -> Option<Running> {
         let mut listeners = self.lock();
         let key = (place, bind.clone());
         listeners.held.remove(&key);
-        if listeners.open.remove(&key).is_some() {
-            info!(%place, %bind, "metadata is not served any more");
-        }
+        let running = listeners.open.remove(&key);
         if !listeners.open.keys().any(|(other, _)| *other == place) {
             listeners.doors.remove(&place);
         }
+        running
     }
 
     /// Ends tries to open what is not wanted any more.
@@ -183,7 +199,7 @@ impl Service {
         let door = door.clone();
         let task = tokio::spawn(listener::serve(self.proxy.clone(), self.room.clone(), door, socket));
         let opened = Opened { namespace, device: listening.device, guests_of };
-        let running = Running { opened, _task: Task(task.abort_handle()) };
+        let running = Running { opened, task: Task(task) };
         info!(%place, %bind, "metadata is served");
         listeners.held.remove(&(place, bind.clone()));
         listeners.open.insert((place, bind), running);
@@ -216,7 +232,7 @@ impl Service {
             }
             (service.wake)(Scope::Objects([wish.place.object()].into()));
         });
-        self.lock().held.insert(key, Task(task.abort_handle()));
+        self.lock().held.insert(key, Task(task));
     }
 
     fn lock(&self) -> MutexGuard<'_, Listeners> {

@@ -105,6 +105,9 @@ async fn link_local_requests_reach_the_proxy_by_the_router() {
     // As a router advertisement says it.
     let router = interface(1, &[]).mac.link_local();
     run(&format!("ip -n one -6 route add fe80::a9fe:a9fe/128 via {router} dev eth0"));
+    // Until its link-local address is ready, the guest would ask from the other one.
+    let tentative = || run("ip -n one -6 address show tentative");
+    lab::eventually("the guest's address is ready", || tentative().trim().is_empty(), tentative);
     let own = run("cat /sys/class/net/lo/address; ip -n one -br -6 address show dev eth0 scope link");
     let index = lab.within("one", || if_nametoindex("eth0").unwrap()).await;
     let metadata = SocketAddrV6::new("fe80::a9fe:a9fe".parse().unwrap(), 80, 0, index);
