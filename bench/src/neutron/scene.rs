@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tests::neutron::{Agents, Api, Host, Kind, Options, Release, Server, text};
 use tests::{Node, Underlay, wait};
@@ -23,7 +23,7 @@ pub(super) struct Size {
 #[derive(Debug)]
 struct Made {
     ports: Vec<Value>,
-    single: Vec<Value>,
+    networks: Vec<Value>,
 }
 
 pub(super) struct Scene<'s> {
@@ -32,11 +32,13 @@ pub(super) struct Scene<'s> {
     api: Api,
     size: Size,
     made: Option<Made>,
+    /// Ports that nobody plugs.
+    alone: Vec<Value>,
 }
 
 impl<'s> Scene<'s> {
     pub(super) fn new(underlay: &'s Underlay, server: &'s Server, size: Size) -> Self {
-        Self { underlay, server, api: server.api(), size, made: None }
+        Self { underlay, server, api: server.api(), size, made: None, alone: Vec::new() }
     }
 
     /// Has a new node served, and measures it.
@@ -59,10 +61,16 @@ impl<'s> Scene<'s> {
         watch.ask(&ids(&made.ports));
         let _ = watch.number();
         load::await_rest(&node, Instant::now(), load::processor_time(&node)?)?;
-        for port in &made.single {
+        // New ones: the server takes a port that was up once for active as soon as its DHCP service is there.
+        let single = bind(&self.api, &node, &made.networks, self.size.single);
+        load::await_rest(&node, Instant::now(), load::processor_time(&node)?)?;
+        for port in &single {
+            let id = text(port, "id");
+            let status = self.api.show("port", id);
+            ensure!(status["status"] != "ACTIVE", "port {id} is active before it is plugged");
             let start = seconds()?;
             plug(&node, std::slice::from_ref(port));
-            watch.ask(text(port, "id"));
+            watch.ask(id);
             figures.active.push(watch.number() - start);
         }
         load::await_rest(&node, Instant::now(), load::processor_time(&node)?)?;
@@ -80,36 +88,31 @@ impl<'s> Scene<'s> {
         let memory = load::memory(&node)?;
         (figures.resident, figures.proportional) = (memory.resident, memory.proportional);
         (figures.connections, figures.queues) = broker::held(self.server, &node);
-        for port in &made.single {
-            // The next program is to make them active again.
+        for port in &single {
             node.sh(&format!("ovs-vsctl --if-exists del-port br-int tap{}", &text(port, "id")[..11]));
+            self.api.delete("port", text(port, "id"));
         }
-        wait::seldom(120, "the ports are down", || {
-            let down = |port: &Value| self.api.show("port", text(port, "id"))["status"] == "DOWN";
-            if made.single.iter().all(down) { Ok(()) } else { Err("some are up") }
-        });
+        self.alone = bind(&self.api, &node, &made.networks, self.size.single);
+        load::await_rest(&node, Instant::now(), load::processor_time(&node)?)?;
         for port in &made.ports {
             node.sh(&format!("ovs-vsctl --if-exists del-port br-int tap{}", &text(port, "id")[..11]));
         }
-        wait::seldom(300, "the ports are down", || {
-            let up = self.api.list("port", "status=ACTIVE&device_owner=compute:nova&fields=id");
-            if up.is_empty() { Ok(()) } else { Err(format!("{} are up", up.len())) }
-        });
         Ok(figures)
     }
 
-    /// The server's own time for a port, reported by nobody's agent.
+    /// The server's own time for a port, from the call of nobody's agent until it is ACTIVE.
     pub(super) fn server_alone(&self) -> anyhow::Result<Vec<f64>> {
-        let made = self.made.as_ref().context("measured before")?;
-        let mut report = self.server.report_ports();
-        Ok(made
-            .single
-            .iter()
-            .map(|port| {
-                report.ask(&format!("{} node1", text(port, "id")));
-                report.number()
-            })
-            .collect())
+        let (mut report, mut watch) = (self.server.report_ports(), self.server.watch_ports());
+        let mut times = Vec::new();
+        for port in &self.alone {
+            let id = text(port, "id");
+            let start = seconds()?;
+            report.ask(&format!("{id} node1"));
+            watch.ask(id);
+            times.push(watch.number() - start);
+            let _ = report.number();
+        }
+        Ok(times)
     }
 }
 
@@ -122,13 +125,16 @@ fn make(api: &Api, node: &Node, size: Size) -> Made {
         let (_, subnet) = &networks[i % networks.len()];
         let _ = api.router(&format!("r{i}"), &[subnet], Some(&external));
     }
+    let networks: Vec<Value> = networks.into_iter().map(|(network, _)| network).collect();
+    Made { ports: bind(api, node, &networks, size.ports), networks }
+}
+
+/// New ports, one network after the other.
+fn bind(api: &Api, node: &Node, networks: &[Value], count: usize) -> Vec<Value> {
     let port = |i: usize| {
-        let (network, _) = &networks[i % networks.len()];
-        api.port(network, node.name(), &json!({"name": format!("p{i}"), "device_id": format!("p{i}")}))
+        api.port(&networks[i % networks.len()], node.name(), &json!({"device_id": format!("p{i}")}))
     };
-    let ports = (0..size.ports).map(port).collect();
-    let single = (size.ports..size.ports + size.single).map(port).collect();
-    Made { ports, single }
+    (0..count).map(port).collect()
 }
 
 /// Plugs ports without a guest, fifty in a transaction.

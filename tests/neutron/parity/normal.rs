@@ -13,7 +13,16 @@ pub(crate) fn flow(line: &str, vlans: &LocalVlans) -> Option<String> {
     let (matched, actions) = flow.split_once(" actions=")?;
     let mut fields: Vec<&str> = matched.split(',').map(str::trim).collect();
     fields.sort_by_key(|field| (!field.starts_with("table="), !field.starts_with("priority="), *field));
-    Some(words(&format!("{} actions={actions}", fields.join(",")), vlans))
+    Some(words(&format!("{} actions={}", fields.join(","), without_cookies(actions)), vlans))
+}
+
+/// A flow that others are learned by names their cookie.
+fn without_cookies(actions: &str) -> String {
+    let mut parts = actions.split("cookie=0x");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |sum, part| {
+        sum + "cookie=*" + part.trim_start_matches(|letter: char| letter.is_ascii_hexdigit())
+    })
 }
 
 /// Replaces the numbers of local VLANs wherever a flow or a row names one.
@@ -30,6 +39,7 @@ pub(crate) fn words(text: &str, vlans: &LocalVlans) -> String {
             format!("reg6=0x{vlan:x}"),
             format!("load:0x{vlan:x}->NXM_NX_REG6[]"),
             format!("tag={vlan}"),
+            format!("tag=\"{vlan}\""),
         ];
         for form in forms {
             out = replace_word(&out, &form, &format!("<vlan of {network}>"));
@@ -57,8 +67,12 @@ pub(crate) fn patterns(document: &str) -> Vec<&str> {
     rows.filter_map(|row| row.split_once("` |")).map(|(pattern, _)| pattern).collect()
 }
 
-/// Whether a line has the parts of a pattern between `*` in their order, from its beginning to its end.
+/// Whether a line has the parts of a pattern between `*` in their order, from its beginning to its end. A pattern
+/// that begins with `?` fits lines of either side.
 pub(crate) fn fits(pattern: &str, line: &str) -> bool {
+    if let Some(either) = pattern.strip_prefix('?') {
+        return fits(either, line.get(1..).unwrap_or_default());
+    }
     let parts: Vec<&str> = pattern.split('*').collect();
     let (Some((first, rest)), true) = (parts.split_first(), line.starts_with(parts[0])) else { return false };
     let mut remaining = &line[first.len()..];
@@ -73,6 +87,7 @@ pub(crate) fn fits(pattern: &str, line: &str) -> bool {
 #[test]
 fn patterns_fit_whole_lines() {
     assert!(fits("- a*c", "- abc") && fits("- a*c", "- ac") && fits("*b*", "abc") && fits("abc", "abc"));
+    assert!(fits("? a*", "- ab") && fits("? a*", "+ ac") && !fits("? a*", "- b"));
     assert!(!fits("- a*c", "- abcd") && !fits("b*", "abc") && !fits("abc", "abcd") && !fits("a*b*c", "acb"));
     assert_eq!(patterns("| `- x` | why |\n| What | Why |\ntext `- y` |\n"), ["- x"]);
 }
@@ -80,8 +95,7 @@ fn patterns_fit_whole_lines() {
 #[test]
 fn flows_lose_what_a_node_chose() {
     let vlans = LocalVlans::from([(1, "red".to_owned()), (12, "blue".to_owned())]);
-    let line = " cookie=0xba01, priority=3,table=0,in_port=\"int-br-ex\",dl_vlan=12 actions=mod_vlan_vid:1,resubmit(,58)";
-    let normal =
-        "table=0,priority=3,<vlan of blue>,in_port=\"int-br-ex\" actions=<vlan of red>,resubmit(,58)";
+    let line = " cookie=0xba01, priority=3,table=0,in_port=\"int-br-ex\",dl_vlan=12 actions=learn(cookie=0xba2f,a),mod_vlan_vid:1,resubmit(,58)";
+    let normal = "table=0,priority=3,<vlan of blue>,in_port=\"int-br-ex\" actions=learn(cookie=*,a),<vlan of red>,resubmit(,58)";
     assert_eq!(flow(line, &vlans).as_deref(), Some(normal));
 }

@@ -3,8 +3,9 @@
 use crate::parity::normal::{self, LocalVlans};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tests::neutron::{Request, text};
-use tests::{Capture, Guest, Lease, Node, Space, WORLD};
+use tests::{Capture, Guest, Lease, Node, Space, WORLD, wait};
 
 /// Lines such as `flow br-int: table=0,priority=0 actions=resubmit(,58)`, each beginning with what it is about.
 #[derive(Debug, Default)]
@@ -13,7 +14,22 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Looks until nothing changes any more: an IPv6 address is tried out for a second, and a server's last words
+    /// come late.
     pub(crate) fn of(node: &Node, ports: &[Value]) -> Self {
+        let mut last = Self::default();
+        wait::until(60, "two looks see the same", || {
+            wait::pass(Duration::from_secs(2));
+            let now = Self::look(node, ports);
+            let same = now.lines == last.lines && !now.lines.iter().any(|line| line.contains(" tentative"));
+            let differences = last.differences(&now);
+            last = now;
+            if same { Ok(()) } else { Err(differences.join("\n")) }
+        });
+        last
+    }
+
+    fn look(node: &Node, ports: &[Value]) -> Self {
         let mut state = Self::default();
         let vlans = local_vlans(node, ports);
         state.read_switch(node, &vlans);
@@ -116,8 +132,21 @@ impl State {
         for (key, value) in &lease.values {
             // Variables of the shell, and what depends on the moment.
             let fleeting = [
-                "pid", "PWD", "PPID", "IFS", "OPTIND", "PATH", "expiry", "LEASE", "SHLVL", "_", "PS1", "PS2",
-                "PS4", "numbers",
+                "pid",
+                "new_expiry",
+                "PWD",
+                "PPID",
+                "IFS",
+                "OPTIND",
+                "PATH",
+                "expiry",
+                "LEASE",
+                "SHLVL",
+                "_",
+                "PS1",
+                "PS2",
+                "PS4",
+                "numbers",
             ];
             let old = key.starts_with("old_") || key.starts_with("cur_");
             if !old && !fleeting.contains(&key.as_str()) && !key.starts_with("interface_order") {
@@ -149,6 +178,16 @@ impl State {
         self.add(&format!("outside {who}"), from);
     }
 
+    /// What the agents have made in the server: the ports of the node's services.
+    pub(crate) fn services(&mut self, ports: &[Value]) {
+        for port in ports {
+            let of = |field: &str| port[field].to_string();
+            let line =
+                ["device_id", "status", "fixed_ips", "binding:host_id", "binding:vif_type", "name"].map(of);
+            self.add(&format!("server {}", text(port, "device_owner")), &line.join(" "));
+        }
+    }
+
     pub(crate) fn silence(&mut self, what: &str, silent: bool) {
         self.add("silent", &format!("{what}: {silent}"));
     }
@@ -160,8 +199,9 @@ fn local_vlans(node: &Node, ports: &[Value]) -> LocalVlans {
         let said = node.sh(&format!("ovs-vsctl get Port tap{} tag", &text(port, "id")[..11]));
         said.trim().parse().ok()
     };
-    let of = |port: &Value| Some((tag(port)?, text(port, "network_id")[..8].to_owned()));
-    let mut vlans: LocalVlans = ports.iter().filter_map(of).collect();
+    // Named after the first guest on it.
+    let of = |port: &Value| Some((tag(port)?, format!("guest {}", text(port, "name"))));
+    let mut vlans: LocalVlans = ports.iter().rev().filter_map(of).collect();
     // The gateway's network has no guest here.
     let gateway = node.sh("for port in $(ovs-vsctl list-ports br-int); do case $port in qg-*) ovs-vsctl get Port $port tag;; esac; done");
     vlans.extend(
