@@ -169,7 +169,8 @@ fn deciding_code_does_nothing() {
 
 /// Whether a word is in a line, and not only the beginning of another one.
 fn has(line: &str, word: &str) -> bool {
-    let goes_on = |at: usize| line[at + word.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_');
+    let goes_on =
+        |at: usize| line[at + word.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_');
     let is_word = word.ends_with(|last: char| last.is_alphanumeric());
     line.match_indices(word).any(|(at, _)| !is_word || !goes_on(at))
 }

@@ -23,6 +23,9 @@ use super::settings::{AgentRole, Settings};
 use super::status::{AgentStanding, Standing};
 use crate::clock;
 
+/// What came of a role's report.
+type Answered = (AgentRole, Result<Value, Fault>);
+
 /// Everything that the shell hears from.
 #[derive(Debug)]
 pub(crate) struct Ears {
@@ -41,7 +44,7 @@ pub(crate) struct Shell {
     outlet: Outlet,
     seats: Vec<Box<dyn Seat>>,
     hearts: Vec<Heart>,
-    told: mpsc::UnboundedSender<(AgentRole, Result<Value, Fault>)>,
+    told: mpsc::UnboundedSender<Answered>,
     facts: SwitchFacts,
     picture: Picture,
     kept: Kept,
@@ -68,7 +71,7 @@ impl Shell {
         seats: Vec<Box<dyn Seat>>,
         desired: watch::Sender<Arc<Desired>>,
         standing: watch::Sender<Standing>,
-    ) -> (Self, mpsc::UnboundedReceiver<(AgentRole, Result<Value, Fault>)>) {
+    ) -> (Self, mpsc::UnboundedReceiver<Answered>) {
         let (told, answers) = mpsc::unbounded_channel();
         let now = Instant::now();
         let beat = |role: &AgentRole| Heartbeat::new(*role, settings.report_interval, now);
@@ -103,11 +106,7 @@ impl Shell {
     }
 
     /// Runs until it is told to stop.
-    pub(crate) async fn run(
-        mut self,
-        mut ears: Ears,
-        mut reported: mpsc::UnboundedReceiver<(AgentRole, Result<Value, Fault>)>,
-    ) {
+    pub(crate) async fn run(mut self, mut ears: Ears, mut reported: mpsc::UnboundedReceiver<Answered>) {
         self.facts = ears.facts.borrow_and_update().clone();
         let facts = self.facts.clone();
         self.all(Heard::Switch(&facts));
