@@ -59,7 +59,12 @@ fn read_port(number: u32, mut rest: &[u8]) -> Result<PortDescription, DecodeErro
     take(&mut rest, 2, PART)?;
     let name: [u8; NAME_LENGTH] = take_array(&mut rest, PART)?;
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-    let name = String::from_utf8_lossy(name).into_owned();
+    // A name that is no text keeps its length, so that it fits into its field again.
+    let readable = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { '?' };
+    let name = match std::str::from_utf8(name) {
+        Ok(name) => name.to_owned(),
+        Err(_) => name.iter().map(readable).collect(),
+    };
     let config = take_u32(&mut rest, PART)?;
     let state = take_u32(&mut rest, PART)?;
     Ok(PortDescription { number, mac, name, config, state })
