@@ -58,7 +58,8 @@ fn read_port(number: u32, mut rest: &[u8]) -> Result<PortDescription, DecodeErro
     let mac = Mac(take_array(&mut rest, PART)?);
     take(&mut rest, 2, PART)?;
     let name: [u8; NAME_LENGTH] = take_array(&mut rest, PART)?;
-    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    // The last byte is the end of the longest name.
+    let name = name[..NAME_LENGTH - 1].split(|byte| *byte == 0).next().unwrap_or_default();
     // A name that is no text keeps its length, so that it fits into its field again.
     let readable = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { '?' };
     let name = match std::str::from_utf8(name) {
