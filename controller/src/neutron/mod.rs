@@ -12,8 +12,6 @@
 //!
 //! Nothing here knows how anything is done on a node.
 
-#![allow(dead_code, reason = "the parts are joined step by step")]
-
 mod batches;
 mod complaints;
 mod dhcp;

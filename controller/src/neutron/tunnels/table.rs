@@ -44,10 +44,6 @@ impl Table {
         self.macs.get(&mac)
     }
 
-    pub(super) fn macs(&self) -> impl Iterator<Item = Mac> {
-        self.macs.keys().copied()
-    }
-
     pub(super) fn ends(&self) -> impl Iterator<Item = IpAddr> {
         self.ends.keys().copied()
     }

@@ -26,13 +26,6 @@ pub(crate) struct NetworkInfo {
     pub(crate) unread: Unread,
 }
 
-impl NetworkInfo {
-    /// Whether anybody can get an address here.
-    pub(crate) fn is_served(&self) -> bool {
-        self.network.admin_up && !self.subnets.is_empty()
-    }
-}
-
 /// What is there and was not understood.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Unread {
@@ -211,7 +204,7 @@ mod tests {
         let why: Vec<_> = info.unread.why.iter().map(ToString::to_string).collect();
         assert!(why[0].starts_with("network.ports[2].mac_address: \"bad\""), "{why:?}");
         assert_eq!(why[1], "network.ports[3]: a number instead of an object");
-        assert!(info.is_served());
+        assert!(info.network.admin_up && !info.subnets.is_empty());
     }
 
     #[test]
@@ -219,7 +212,7 @@ mod tests {
         let mut value = info();
         value["admin_state_up"] = json!(false);
         let info = read(&value);
-        assert!(info.leftover && !info.is_served() && info.ports.is_empty());
+        assert!(info.leftover && !info.network.admin_up && info.ports.is_empty());
         assert!(!one("network", &value, |_| "other".to_owned()).unwrap().leftover);
     }
 

@@ -70,11 +70,6 @@ pub(crate) fn peek_id(object: &Value) -> Option<Uuid> {
     object.get(DATA)?.get("id")?.as_str()?.parse().ok()
 }
 
-/// The number that grows with every change of an object.
-pub(crate) fn peek_revision(object: &Value) -> Option<i64> {
-    object.get(DATA)?.get("revision_number")?.as_i64()
-}
-
 /// Whether a port's object may concern a node, decided without reading the object: a wrong *yes* is possible.
 pub(crate) fn may_concern(object: &Value, host: &HostName) -> bool {
     let bindings = object.get(DATA).and_then(|data| data.get("bindings")).and_then(Value::as_array);
