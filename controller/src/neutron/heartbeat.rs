@@ -209,15 +209,16 @@ fn switch(settings: &Settings, facts: &SwitchFacts, load: Load) -> Value {
     all
 }
 
-/// What is for people's eyes only goes before the database refuses the report as a whole.
+/// What can be done without goes, the least needed first, before the database refuses the report as a whole:
+/// extensions are only shown to people, the rest matters to placement and to ports of DPDK guests.
 fn shorten(all: &mut Map<String, Value>) {
-    const FOR_SHOW: [&str; 4] = [
-        "resource_provider_inventory_defaults",
-        "resource_provider_packet_processing_inventory_defaults",
-        "ovs_capabilities",
+    const LEAST_NEEDED: [&str; 4] = [
         "extensions",
+        "resource_provider_packet_processing_inventory_defaults",
+        "resource_provider_inventory_defaults",
+        "ovs_capabilities",
     ];
-    for key in FOR_SHOW {
+    for key in LEAST_NEEDED {
         let length = serde_json::to_string(all).map_or(0, |text| text.len());
         if length <= LONGEST_CONFIGURATIONS {
             return;

@@ -31,7 +31,7 @@ pub(crate) trait Machine: Send {
     /// What was found out since this was last called.
     fn findings(&mut self) -> Vec<Finding>;
 
-    /// Complaints about what came in since this was last called: counted and logged by the shell.
+    /// Complaints about what came in since this was last called: counted and logged by its seat.
     fn complaints(&mut self) -> Vec<String>;
 
     /// When the machine wants an [`Event::Tick`] although nothing else may happen.
