@@ -64,12 +64,12 @@ pub fn cookie(feature: Feature, object: ObjectRef) -> u64 {
 /// Selects, by cookie and mask, every flow of ours but the learnt ones.
 pub const FILTER: (u64, u64) = (OURS, TOP_BYTE | (Feature::Learnt as u64) << 48);
 
-/// Whether a flow belongs to a feature.
 /// Whether a flow with this cookie is one of ours, learnt ones among them.
 pub fn is_ours(cookie: u64) -> bool {
     cookie >> 56 == OURS >> 56
 }
 
+/// Whether a flow belongs to a feature.
 pub fn is_of(cookie: u64, feature: Feature) -> bool {
     cookie >> 48 == OURS >> 48 | feature as u64
 }
