@@ -178,6 +178,10 @@ fn what_makes_no_sense_is_refused_in_neutrons_form() {
         ("GET", "/nowhere", "", 404),
         ("POST", "/v2.0/networks/x", "", 405),
         ("PUT", "/v2.0/routers/x/fly", "{}", 404),
+        ("GET", "/v2.0/networks?marker=x", "", 404),
+        ("GET", "/v2.0/agents/x", "", 404),
+        ("POST", "/v2.0/security-groups", "{}", 400),
+        ("DELETE", "/v2.0/qos/policies/x", "", 404),
         ("PUT", "/baryon/v1/topology", "version: 1\nnet: 1", 400),
         ("PUT", "/baryon/v1/topology", "version: 1\nnetworks: [{name: a}, {name: a}]", 400),
         ("POST", "/baryon/v1/import", "{\"format\": 99}", 400),
@@ -331,4 +335,23 @@ fn watchers_are_woken() {
     served.send("PUT", "/baryon/v1/topology", &example());
     assert!(!desired.has_changed().unwrap(), "nothing changed, so nobody is woken");
     assert!(Path::new(&served.folder).exists());
+}
+
+#[test]
+fn every_kind_has_tags() {
+    let served = Served::new("tags");
+    let (status, _) = served.send("PUT", "/baryon/v1/topology", &example());
+    assert_eq!(status, 200);
+    for collection in ["networks", "subnets", "ports", "routers", "floatingips"] {
+        let (_, all) = served.ask("GET", &format!("/v2.0/{collection}"), Value::Null);
+        let path = format!("/v2.0/{collection}/{}/tags", all[collection][0]["id"].as_str().unwrap());
+        let (status, answer) = served.ask("PUT", &path, json!({"tags": ["b", "a"]}));
+        assert_eq!((status, &answer["tags"]), (200, &json!(["a", "b"])), "{path}: {answer}");
+        assert_eq!(served.ask("PUT", &format!("{path}/c"), Value::Null).0, 201);
+        assert_eq!(served.ask("DELETE", &format!("{path}/a"), Value::Null).0, 204);
+        assert_eq!(served.ask("GET", &format!("{path}/a"), Value::Null).0, 404);
+        assert_eq!(served.ask("GET", &path, Value::Null).1["tags"], json!(["b", "c"]));
+        assert_eq!(served.ask("DELETE", &path, Value::Null).0, 204);
+        assert_eq!(served.ask("GET", &path, Value::Null).1["tags"], json!([]));
+    }
 }

@@ -60,9 +60,13 @@ impl Kind {
         }
     }
 
+    pub(super) fn not_found(self, id: &str) -> Fault {
+        Fault::not_found(self.title(), id)
+    }
+
     /// The id out of a path. What is no UUID is the id of nothing.
     pub(super) fn parse<T: std::str::FromStr>(self, id: &str) -> Result<T, Fault> {
-        id.strip_suffix(".json").unwrap_or(id).parse().map_err(|_| Fault::not_found(self.title(), id))
+        id.strip_suffix(".json").unwrap_or(id).parse().map_err(|_| self.not_found(id))
     }
 
     /// Makes one; gives its id.
@@ -115,7 +119,7 @@ impl Kind {
                 .get(&self.parse::<FloatingIpId>(id)?)
                 .map(|floating| viewer.floating_ip(floating)),
         };
-        view.ok_or_else(|| Fault::not_found(self.title(), id))
+        view.ok_or_else(|| self.not_found(id))
     }
 
     /// The ids of all, in the order of creation.

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::{Fault, Local};
@@ -34,7 +34,7 @@ pub fn router(local: Local) -> Router {
         .route("/{collection}/{id}", get(resources::show).put(resources::update).delete(resources::delete))
         .route("/{collection}/{id}/tags", get(tags::list).put(tags::replace).delete(tags::clear))
         .route("/{collection}/{id}/tags/{tag}", get(tags::show).put(tags::add).delete(tags::remove))
-        .route("/routers/{id}/{action}", put(router_actions::act))
+        .merge(router_actions::routes())
         .merge(stubs::routes());
     Router::new()
         .route("/", get(stubs::versions))

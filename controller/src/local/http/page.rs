@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::local::Fault;
 
+use super::kind::Kind;
+
 type View = Map<String, Value>;
 
 /// The order and the part of a list that a query asks for.
@@ -37,21 +39,25 @@ impl Page {
     }
 
     /// The part of the list, and whether there is more after it.
-    pub(super) fn cut(&self, mut views: Vec<View>) -> (Vec<View>, bool) {
+    ///
+    /// A marker that is not in the list (any more) is refused as Neutron does: to begin anew would have a
+    /// client go round and round.
+    pub(super) fn cut(&self, kind: Kind, mut views: Vec<View>) -> Result<(Vec<View>, bool), Fault> {
         views.sort_by(|a, b| self.order(a, b));
         if self.reverse {
             views.reverse();
         }
         if let Some(marker) = &self.marker {
             let at = views.iter().position(|view| view.get("id").and_then(Value::as_str) == Some(marker));
-            views.drain(..at.map_or(0, |at| at + 1));
+            let at = at.ok_or_else(|| kind.not_found(marker))?;
+            views.drain(..=at);
         }
         let more = self.limit.is_some_and(|limit| views.len() > limit);
         views.truncate(self.limit.unwrap_or(usize::MAX));
         if self.reverse {
             views.reverse();
         }
-        (views, more)
+        Ok((views, more))
     }
 
     /// The link to the page after one that ends with `last`.

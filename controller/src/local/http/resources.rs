@@ -37,7 +37,7 @@ pub(super) async fn list(
             found.push(view);
         }
     }
-    let (mut views, more) = page.cut(found);
+    let (mut views, more) = page.cut(kind, found)?;
     let mut answer = Map::new();
     if let Some(last) = views.last().and_then(|view| view.get("id")).and_then(Value::as_str).filter(|_| more)
     {

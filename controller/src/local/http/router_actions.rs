@@ -1,8 +1,11 @@
 //! What can be done with a router besides changing its fields.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::routing::put;
 use model::RouterId;
 use serde_json::{Value, json};
 
@@ -15,35 +18,49 @@ use crate::local::{Fault, Local, routers, subnets};
 use super::kind::Kind;
 use super::{change, parse_body};
 
-pub(super) async fn act(
-    State(local): State<Local>,
-    Path((id, action)): Path<(String, String)>,
-    body: Bytes,
+/// Their paths are spelt out: a parameter in their place would take the tags of routers for an action.
+pub(super) fn routes() -> axum::Router<Local> {
+    axum::Router::new()
+        .route("/routers/{id}/add_router_interface", put(add_interface))
+        .route("/routers/{id}/remove_router_interface", put(remove_interface))
+        .route("/routers/{id}/add_extraroutes", put(add_routes))
+        .route("/routers/{id}/remove_extraroutes", put(remove_routes))
+}
+
+async fn add_interface(local: State<Local>, id: Path<String>, body: Bytes) -> Result<Json<Value>, Fault> {
+    change_interface(&local, &id, &body, |draft, router, named| {
+        let port = interfaces::add(draft, router, named)?;
+        draft.port(port).cloned()
+    })
+    .await
+}
+
+async fn remove_interface(local: State<Local>, id: Path<String>, body: Bytes) -> Result<Json<Value>, Fault> {
+    change_interface(&local, &id, &body, interfaces::remove).await
+}
+
+async fn add_routes(local: State<Local>, id: Path<String>, body: Bytes) -> Result<Json<Value>, Fault> {
+    change_routes(&local, &id, &body, true).await
+}
+
+async fn remove_routes(local: State<Local>, id: Path<String>, body: Bytes) -> Result<Json<Value>, Fault> {
+    change_routes(&local, &id, &body, false).await
+}
+
+/// Connects or disconnects; answers with the port.
+async fn change_interface(
+    local: &Local,
+    id: &str,
+    body: &[u8],
+    change_it: fn(&mut Draft<'_>, RouterId, Named) -> Result<Arc<Port>, Fault>,
 ) -> Result<Json<Value>, Fault> {
-    let router: RouterId = Kind::Router.parse(&id)?;
-    let body = Fields::new("body", parse_body(&body)?)?;
-    match action.as_str() {
-        "add_router_interface" => {
-            let named = Named::read(body)?;
-            change(&local, move |draft| {
-                let port = interfaces::add(draft, router, named)?;
-                let port = draft.port(port)?.clone();
-                answer(draft, router, &port)
-            })
-            .await
-        }
-        "remove_router_interface" => {
-            let named = Named::read(body)?;
-            change(&local, move |draft| {
-                let port = interfaces::remove(draft, router, named)?;
-                answer(draft, router, &port)
-            })
-            .await
-        }
-        "add_extraroutes" => change_routes(&local, router, body, true).await,
-        "remove_extraroutes" => change_routes(&local, router, body, false).await,
-        _ => Err(Fault::not_found("Action", action)),
-    }
+    let router: RouterId = Kind::Router.parse(id)?;
+    let named = Named::read(Fields::new("body", parse_body(body)?)?)?;
+    change(local, move |draft| {
+        let port = change_it(draft, router, named)?;
+        answer(draft, router, &port)
+    })
+    .await
 }
 
 fn answer(draft: &Draft<'_>, router: RouterId, port: &Port) -> Result<Json<Value>, Fault> {
@@ -62,12 +79,9 @@ fn answer(draft: &Draft<'_>, router: RouterId, port: &Port) -> Result<Json<Value
 }
 
 /// Adds to the extra routes, or takes away from them, without knowing the others.
-async fn change_routes(
-    local: &Local,
-    router: RouterId,
-    mut body: Fields,
-    add: bool,
-) -> Result<Json<Value>, Fault> {
+async fn change_routes(local: &Local, id: &str, body: &[u8], add: bool) -> Result<Json<Value>, Fault> {
+    let router: RouterId = Kind::Router.parse(id)?;
+    let mut body = Fields::new("body", parse_body(body)?)?;
     let mut fields = Fields::new("router", body.take("router").unwrap_or_default())?;
     let given = fields.objects("routes", subnets::route)?.unwrap_or_default();
     fields.finish()?;

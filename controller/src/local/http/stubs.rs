@@ -34,20 +34,21 @@ const EXTENSIONS: [(&str, &str); 21] = [
     ("fip-port-details", "Floating IP Port Details Extension"),
 ];
 
-/// Collections of Neutron that are always empty here.
-const EMPTY: [(&str, &str); 12] = [
-    ("/agents", "agents"),
-    ("/availability_zones", "availability_zones"),
-    ("/security-groups", "security_groups"),
-    ("/security-group-rules", "security_group_rules"),
-    ("/subnetpools", "subnetpools"),
-    ("/address-scopes", "address_scopes"),
-    ("/address-groups", "address_groups"),
-    ("/rbac-policies", "rbac_policies"),
-    ("/segments", "segments"),
-    ("/service-providers", "service_providers"),
-    ("/trunks", "trunks"),
-    ("/flavors", "flavors"),
+/// Collections of Neutron that are always empty here: path, and Neutron's name of one.
+const EMPTY: [(&str, &str); 13] = [
+    ("agents", "Agent"),
+    ("availability_zones", "Availability zone"),
+    ("security-groups", "Security group"),
+    ("security-group-rules", "Security group rule"),
+    ("subnetpools", "Subnet pool"),
+    ("address-scopes", "Address scope"),
+    ("address-groups", "Address group"),
+    ("rbac-policies", "RBAC policy"),
+    ("segments", "Segment"),
+    ("service-providers", "Service provider"),
+    ("trunks", "Trunk"),
+    ("flavors", "Flavor"),
+    ("qos/policies", "QoS policy"),
 ];
 
 pub(super) fn routes() -> Router<Local> {
@@ -58,9 +59,25 @@ pub(super) fn routes() -> Router<Local> {
         .route("/quotas/{project}", get(quota))
         .route("/quotas/{project}/default", get(quota))
         .route("/quotas/{project}/details.json", get(quota));
-    EMPTY.into_iter().fold(routes, |routes, (path, name)| {
-        routes.route(path, get(move || async move { Json(json!({name: []})) }))
+    EMPTY.into_iter().fold(routes, |routes, (path, title)| {
+        let name = path.rsplit('/').next().unwrap_or(path).replace('-', "_");
+        let list = get(move || async move { Json(json!({name: []})) });
+        let none = move |Path(id): Path<String>| async move { refuse(title, &id) };
+        let none = get(none).put(none).delete(none);
+        routes
+            .route(&format!("/{path}"), list.post(move || async move { refuse_to_make(title) }))
+            .route(&format!("/{path}/{{id}}"), none)
     })
+}
+
+fn refuse(title: &'static str, id: &str) -> Fault {
+    Fault::not_found(title, id)
+}
+
+fn refuse_to_make(title: &str) -> Fault {
+    Fault::BadRequest(format!(
+        "{title}: this controller has none, only networks, subnets, ports, routers and floating IPs."
+    ))
 }
 
 pub(super) async fn versions() -> Json<Value> {
