@@ -4,9 +4,12 @@
 //! `scripts/neutron-lab install` comes first. `BARYON_TEST_AGENTS=stock` runs the same tests with Neutron's own
 //! agents where Baryon is meant: what fails then is the test's fault, or Neutron's.
 
+mod alone;
 mod beside;
 mod faults;
 mod life;
+mod machine;
+mod migration;
 mod parity;
 mod rehearsal;
 mod roles;

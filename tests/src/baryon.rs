@@ -163,6 +163,14 @@ impl<'n> Baryon<'n> {
         });
     }
 
+    /// How it stands with the broker and the server, as `baryon show --json` says it.
+    #[track_caller]
+    #[must_use]
+    pub fn controller(&self) -> Value {
+        let shown = self.cli("show --json");
+        parse(&shown).unwrap_or_else(|error| panic!("{error}"))["controller"].take()
+    }
+
     /// A resource by its name, e.g. `resource("ports", "a1")`, as the API shows it.
     #[track_caller]
     #[must_use]

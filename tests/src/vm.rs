@@ -13,6 +13,8 @@ use std::time::Duration;
 pub struct Vm<'n> {
     node: &'n Node,
     name: String,
+    /// The device that is a port of `br-int`.
+    pub tap: String,
 }
 
 static MARK: AtomicU32 = AtomicU32::new(0);
@@ -22,15 +24,15 @@ impl<'n> Vm<'n> {
     #[track_caller]
     #[must_use]
     pub fn start(node: &'n Node, name: &str, port: &str, mac: &str) -> Self {
-        let vm = Self { node, name: name.to_owned() };
-        let tap = format!("tap{}", &port[..11]);
+        let vm = Self { node, name: name.to_owned(), tap: format!("tap{}", &port[..11]) };
+        let tap = &vm.tap;
         node.sh(&format!(
             "mkdir -p {folder}; ip tuntap add {tap} mode tap; ip link set {tap} up
              ovs-vsctl add-port br-int {tap} -- set Interface {tap} external_ids:iface-id={port} \
                 external_ids:iface-status=active external_ids:attached-mac={mac} external_ids:vm-uuid={name}",
             folder = vm.folder()
         ));
-        node.sh(&format!("{} > /dev/null", vm.qemu(&tap, mac)));
+        node.sh(&format!("{} > /dev/null", vm.qemu(tap, mac)));
         vm
     }
 
@@ -91,6 +93,16 @@ impl<'n> Vm<'n> {
             }
         }
         Err(std::io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// The machine is switched off and its tap taken away.
+    pub fn end(self) {
+        self.node.sh(&format!(
+            "kill -KILL $(cat {folder}/pid); ovs-vsctl --if-exists del-port br-int {tap}
+             until ip link delete {tap}; do busybox usleep 20000; done 2> /dev/null",
+            folder = self.folder(),
+            tap = self.tap
+        ));
     }
 
     fn folder(&self) -> String {
