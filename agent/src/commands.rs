@@ -65,7 +65,7 @@ impl Asker {
         let answer = if plan.settings.is_empty() {
             self.get("/baryon/v1/plan").await?
         } else {
-            rehearsal::rehearse(&plan.settings.request()).await?
+            rehearsal::rehearse(&plan.settings.request()).await?.to_json()
         };
         if self.json {
             return print_json(&answer);

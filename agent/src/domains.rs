@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use host::Handles;
-use model::{Desired, Domain, ObjectRef, Outcome, Plan, Report, Retry, Role, Scope, Stage};
+use model::{Desired, Domain, Effect, ObjectRef, Outcome, Plan, Report, Retry, Role, Scope, Stage};
 use tracing::{debug, warn};
 
 /// A pass that did something with so many objects leaves much memory that is not in use any more.
@@ -53,20 +53,18 @@ impl Domains {
         seen
     }
 
-    /// What a pass would do, as commands, in the order of the stages. Changes nothing.
+    /// What a pass would do, as commands, in the order of the stages. Changes nothing, neither on the node nor in
+    /// what the next pass will do.
     pub(crate) async fn rehearse(&mut self, desired: &Desired, scope: &Scope) -> Rehearsal {
         let plugging = self.plugging();
-        let switch = prepare(&mut self.switch, desired, scope, &plugging).await;
-        let dhcp = prepare(&mut self.dhcp, desired, scope, &[Role::Dhcp]).await;
-        let routers = prepare(&mut self.routers, desired, scope, &[Role::L3]).await;
-        let metadata = prepare(&mut self.metadata, desired, scope, &[Role::Metadata]).await;
         let mut steps = Vec::new();
-        commands(&switch.plan, &mut steps);
-        commands(&dhcp.plan, &mut steps);
-        commands(&routers.plan, &mut steps);
-        commands(&metadata.plan, &mut steps);
+        let seen = Seen::together([
+            think(&mut self.switch, desired, scope, &plugging, &mut steps).await,
+            think(&mut self.dhcp, desired, scope, &[Role::Dhcp], &mut steps).await,
+            think(&mut self.routers, desired, scope, &[Role::L3], &mut steps).await,
+            think(&mut self.metadata, desired, scope, &[Role::Metadata], &mut steps).await,
+        ]);
         steps.sort_by_key(|command| command.stage);
-        let seen = Seen::together([switch.seen, dhcp.seen, routers.seen, metadata.seen]);
         self.come_to_rest(scope, &seen);
         Rehearsal { steps, report: seen.report }
     }
@@ -113,6 +111,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Nothing of a domain could be read.
+    fn nothing<D: Domain>(error: &D::Error, scope: &Scope) -> Self {
+        Self { report: unreadable::<D>(error, scope), blind: true }
+    }
+
     fn together(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut whole = Self::default();
         for part in parts {
@@ -137,14 +140,9 @@ pub(crate) struct Command {
     pub(crate) stage: Stage,
     pub(crate) object: ObjectRef,
     pub(crate) command: String,
-}
-
-fn commands<S: std::fmt::Display>(plan: &Plan<S>, into: &mut Vec<Command>) {
-    into.extend(plan.steps.iter().map(|planned| Command {
-        stage: planned.stage,
-        object: planned.object,
-        command: planned.step.to_string(),
-    }));
+    /// What it means to packets, and why where that is argued.
+    #[serde(flatten)]
+    pub(crate) effect: Effect,
 }
 
 /// One domain's part of a pass.
@@ -159,8 +157,7 @@ impl<S> Default for Part<S> {
     }
 }
 
-/// Observe, compile, plan. Objects that cannot be brought on are in the report. Nothing is taken away
-/// until the pictures of the roles in `whole` are complete.
+/// Observe, compile, plan, for steps that are taken then. Objects that cannot be brought on are in the report.
 async fn prepare<D: Domain>(
     domain: &mut Option<D>,
     desired: &Desired,
@@ -170,20 +167,52 @@ async fn prepare<D: Domain>(
     let Some(domain) = domain else { return Part::default() };
     let actual = match domain.observe(scope).await {
         Ok(actual) => actual,
-        Err(error) => {
-            let report = unreadable::<D>(&error, scope);
-            return Part { plan: Plan::default(), seen: Seen { report, blind: true } };
-        }
+        Err(error) => return Part { plan: Plan::default(), seen: Seen::nothing::<D>(&error, scope) },
     };
     let spec = domain.compile(desired, scope);
-    let mut plan = D::plan(&spec, &actual);
+    domain.begin(&spec);
+    let plan = compare::<D>(&spec, &actual, desired, whole);
+    let report = open_points(&plan);
+    Part { plan, seen: Seen { report, blind: false } }
+}
+
+/// The same for steps that are only told.
+async fn think<D: Domain>(
+    domain: &mut Option<D>,
+    desired: &Desired,
+    scope: &Scope,
+    whole: &[Role],
+    commands: &mut Vec<Command>,
+) -> Seen {
+    let Some(domain) = domain else { return Seen::default() };
+    let (spec, actual) = match domain.rehearse(desired, scope).await {
+        Ok(both) => both,
+        Err(error) => return Seen::nothing::<D>(&error, scope),
+    };
+    let plan = compare::<D>(&spec, &actual, desired, whole);
+    commands.extend(plan.steps.iter().map(|planned| Command {
+        stage: planned.stage,
+        object: planned.object,
+        command: planned.step.to_string(),
+        effect: D::effect(planned, &actual),
+    }));
+    Seen { report: open_points(&plan), blind: false }
+}
+
+/// Nothing is taken away until the pictures of the roles in `whole` are complete.
+fn compare<D: Domain>(
+    spec: &D::Spec,
+    actual: &D::Actual,
+    desired: &Desired,
+    whole: &[Role],
+) -> Plan<D::Step> {
+    let mut plan = D::plan(spec, actual);
     plan.sort();
     if !whole.iter().all(|role| desired.complete.contains(role)) {
         plan.keep_everything();
     }
     debug!(domain = D::NAME, steps = plan.steps.len(), waiting = plan.waiting.len(), "planned");
-    let report = open_points(&plan);
-    Part { plan, seen: Seen { report, blind: false } }
+    plan
 }
 
 /// What a plan says of objects besides its steps.

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{self, Request, roles};
+use crate::domains::Rehearsal;
 use crate::driver::{self, Open};
 use crate::inspect;
 use crate::lookup::Asker;
@@ -24,9 +25,28 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// When nothing more came for so long, what was heard has to do.
 const STILL: Duration = Duration::from_secs(5);
 
-/// The steps, what cannot be done, and the roles that not everything was heard of.
-pub(crate) async fn rehearse(request: &Request) -> anyhow::Result<Value> {
-    let node = config::load(request)?.node;
+/// What there is to say.
+#[derive(Debug, Default)]
+pub(crate) struct Rehearsed {
+    /// Steps, and what cannot be done.
+    pub(crate) rehearsal: Rehearsal,
+    /// The roles that not everything was heard of.
+    pub(crate) incomplete: Vec<&'static str>,
+}
+
+impl Rehearsed {
+    pub(crate) fn to_json(&self) -> Value {
+        let mut answer = inspect::plan(&self.rehearsal);
+        answer["incomplete"] = self.incomplete.iter().copied().collect();
+        answer
+    }
+}
+
+/// Looks at the node as an agent with this configuration would at its start.
+pub(crate) async fn rehearse(request: &Request) -> anyhow::Result<Rehearsed> {
+    let mut node = config::load(request)?.node;
+    // What a flow replaces decides whether it changes anything.
+    node.switch.foreign_flows = true;
     let (events, mut inbox) = mpsc::unbounded_channel();
     let handles = Handles::open().await.context("cannot talk to the kernel")?;
     let mut domains = domains(&node, &events, &handles, &Asker::default())?;
@@ -40,10 +60,9 @@ pub(crate) async fn rehearse(request: &Request) -> anyhow::Result<Value> {
     };
     driver.close().await;
     let (wanted, rehearsal) = (wanted?, rehearsal.unwrap_or_default());
-    let mut answer = inspect::plan(&rehearsal);
     let missing = node.roles.iter().filter(|role| !wanted.complete.contains(*role));
-    answer["incomplete"] = missing.map(|role| roles::name(*role)).collect();
-    Ok(answer)
+    let incomplete = missing.map(|role| roles::name(*role)).collect();
+    Ok(Rehearsed { rehearsal, incomplete })
 }
 
 /// What is wanted, as soon as it is whole, or no more of it comes.

@@ -10,7 +10,7 @@ use model::change::differ;
 use model::{Desired, NetworkId, Port, PortId, PortOwner};
 
 /// See the head of this module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Index {
     seen: OrdMap<PortId, Arc<Port>>,
     service_ports: BTreeMap<NetworkId, BTreeSet<PortId>>,

@@ -27,7 +27,7 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet};
 
 use host::Handles;
-use model::{Desired, Domain, NetworkId, ObjectRef, Plan, Planned, Report, Role, Scope};
+use model::{Desired, Domain, Effect, NetworkId, ObjectRef, Plan, Planned, Report, Role, Scope};
 
 pub use actual::Actual;
 pub use config::Config;
@@ -37,6 +37,7 @@ pub use spec::Spec;
 pub use step::Step;
 
 use index::Index;
+use step::Action;
 
 /// The DHCP part of a node.
 #[derive(Debug)]
@@ -44,12 +45,18 @@ pub struct Dhcp {
     config: Config,
     handles: Handles,
     service: Service,
+    memory: Memory,
+    /// Networks whose devices did not come in this pass.
+    waiting: BTreeSet<NetworkId>,
+}
+
+/// What is remembered between passes.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
     index: Index,
     /// The devices of the networks that were to be served when they were last looked at.
     devices: BTreeMap<NetworkId, BTreeSet<String>>,
     owners: BTreeMap<String, NetworkId>,
-    /// Networks whose devices did not come in this pass.
-    waiting: BTreeSet<NetworkId>,
 }
 
 impl Dhcp {
@@ -58,9 +65,7 @@ impl Dhcp {
             config,
             handles,
             service: Service::default(),
-            index: Index::default(),
-            devices: BTreeMap::new(),
-            owners: BTreeMap::new(),
+            memory: Memory::default(),
             waiting: BTreeSet::new(),
         }
     }
@@ -89,7 +94,9 @@ impl Dhcp {
         });
         networks.filter(|id| self.service.has(*id)).collect()
     }
+}
 
+impl Memory {
     fn remember_devices(&mut self, spec: &Spec) {
         if spec.everything {
             self.devices.clear();
@@ -113,6 +120,7 @@ impl Domain for Dhcp {
     type Actual = Actual;
     type Step = Step;
     type Error = Error;
+    type Memory = Memory;
 
     const NAME: &'static str = "dhcp";
     const ROLE: Role = Role::Dhcp;
@@ -122,19 +130,33 @@ impl Domain for Dhcp {
         if *scope == Scope::All {
             self.handles.sweep();
         }
-        observe::observe(&self.handles, &self.service, &self.devices, scope).await
+        observe::observe(&self.handles, &self.service, &self.memory.devices, scope).await
     }
 
     fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
-        self.index.update(desired);
+        self.memory.index.update(desired);
         let loaded = self.loaded(scope);
-        let spec = compile::compile(desired, &self.config, &self.index, &loaded, scope);
-        self.remember_devices(&spec);
+        let spec = compile::compile(desired, &self.config, &self.memory.index, &loaded, scope);
+        self.memory.remember_devices(&spec);
         spec
+    }
+
+    fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
     }
 
     fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
         plan::plan(want, have)
+    }
+
+    fn effect(planned: &Planned<Step>, _have: &Actual) -> Effect {
+        match planned.step.action {
+            Action::Configure { .. }
+            | Action::LoadHosts { .. }
+            | Action::SetHost { .. }
+            | Action::Listen { .. } => Effect::Service,
+            _ => Effect::Changes,
+        }
     }
 
     async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
@@ -143,6 +165,6 @@ impl Domain for Dhcp {
     }
 
     fn owner_of_device(&self, name: &str) -> Option<ObjectRef> {
-        self.owners.get(name).map(|network| ObjectRef::Network(*network))
+        self.memory.owners.get(name).map(|network| ObjectRef::Network(*network))
     }
 }

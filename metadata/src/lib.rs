@@ -39,7 +39,7 @@ mod upstream;
 use std::sync::Arc;
 
 use host::Handles;
-use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, Scope};
+use model::{Desired, Domain, Effect, ObjectRef, Plan, Planned, Report, Role, Scope};
 
 pub use actual::Actual;
 pub use config::{AgentSocket, Config};
@@ -51,6 +51,7 @@ pub use spec::Spec;
 pub use step::Step;
 
 use proxy::Proxy;
+use step::Change;
 
 /// The metadata part of a node.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ pub struct Metadata {
     config: Config,
     handles: Handles,
     service: Service,
+    memory: (),
 }
 
 impl Metadata {
@@ -70,7 +72,7 @@ impl Metadata {
         wake: impl Fn(Scope) + Send + Sync + 'static,
     ) -> Self {
         let proxy = Proxy::new(config.clone(), lookup);
-        Self { service: Service::new(proxy, Arc::new(wake)), config, handles }
+        Self { service: Service::new(proxy, Arc::new(wake)), config, handles, memory: () }
     }
 
     /// Serves as the node's metadata agent for other processes, Neutron's haproxies among them, from now on and in
@@ -90,6 +92,8 @@ impl Domain for Metadata {
     type Actual = Actual;
     type Step = Step;
     type Error = Error;
+    /// What was done is seen in the service.
+    type Memory = ();
 
     const NAME: &'static str = "metadata";
     const ROLE: Role = Role::Metadata;
@@ -99,13 +103,26 @@ impl Domain for Metadata {
     }
 
     fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
-        let spec = compile::compile(desired, &self.config, scope);
-        self.service.forget_unwanted(&spec);
-        spec
+        compile::compile(desired, &self.config, scope)
+    }
+
+    fn memory(&mut self) -> &mut () {
+        &mut self.memory
+    }
+
+    fn begin(&mut self, spec: &Spec) {
+        self.service.forget_unwanted(spec);
     }
 
     fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
         plan::plan(want, have)
+    }
+
+    fn effect(planned: &Planned<Step>, _have: &Actual) -> Effect {
+        match planned.step.change {
+            Change::Open { .. } => Effect::Service,
+            Change::Close { .. } | Change::EndLeftover { .. } => Effect::Changes,
+        }
     }
 
     async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {

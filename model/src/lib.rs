@@ -11,6 +11,7 @@
 pub mod change;
 pub mod desired;
 pub mod domain;
+pub mod effect;
 pub mod ids;
 pub mod mac;
 pub mod names;
@@ -25,13 +26,14 @@ pub mod switch_facts;
 pub use change::changes;
 pub use desired::{Desired, RemotePort, Role};
 pub use domain::{Domain, Scope};
+pub use effect::Effect;
 pub use ids::{FloatingIpId, HostName, NetworkId, PortForwardingId, PortId, RouterId, SubnetId};
 pub use mac::Mac;
 pub use network::{Network, Route, Segment, Subnet, TunnelKind, VlanTag};
 pub use object::ObjectRef;
 pub use plan::{Plan, Planned, Stage};
 pub use port::{AddressPair, Binding, DhcpOption, FixedIp, Port, PortOwner};
-pub use report::{Outcome, Report, Retry};
+pub use report::{Outcome, Pass, Report, Retry};
 pub use router::{
     Gateway, PortRange, Router, RouterFloatingIp, RouterInterface, RouterPortForwarding, TransportProtocol,
 };

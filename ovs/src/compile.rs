@@ -25,8 +25,7 @@ use crate::spec::{
 
 /// What must exist of the objects in scope, and of those that hang on what changed.
 pub fn compile(desired: &Desired, config: &Config, memory: &mut Memory, scope: &Scope) -> Spec {
-    memory.draw_in(desired);
-    let scope = union(memory.pending().clone(), scope);
+    let scope = memory.draw_in(desired, scope);
     let complete = desired.complete.contains(&Role::L2);
     let spec = Spec {
         scope,

@@ -81,6 +81,9 @@ pub struct Config {
     pub rundir: PathBuf,
     pub ovsdb_timeout: Duration,
     pub openflow_timeout: Duration,
+    /// The flows of other programs are read, too: dear where there are many, and of use only to those who want
+    /// to know what a step replaces.
+    pub foreign_flows: bool,
 }
 
 impl Default for Config {
@@ -114,6 +117,7 @@ impl Default for Config {
             rundir: PathBuf::from("/run/openvswitch"),
             ovsdb_timeout: Duration::from_secs(10),
             openflow_timeout: Duration::from_secs(10),
+            foreign_flows: false,
         }
     }
 }

@@ -17,7 +17,7 @@ use model::{
 };
 
 /// See the head of this module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Index {
     host: HostName,
     desired: Desired,

@@ -21,6 +21,7 @@ mod apply;
 pub mod compile;
 pub mod config;
 mod devices;
+pub mod effect;
 pub mod error;
 mod follow;
 pub mod index;
@@ -45,7 +46,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Desired, Domain, ObjectRef, Outcome, Plan, Planned, Report, Role, Scope, SwitchFacts};
+use model::{Desired, Domain, Effect, ObjectRef, Outcome, Plan, Planned, Report, Role, Scope, SwitchFacts};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tracing::debug;
@@ -90,7 +91,7 @@ impl Switch {
         let node = memory.node().clone();
         let wake: Wake = Arc::new(wake);
         let (database, events) = ovsdb::Client::start(settings(&config)?);
-        let links = Arc::new(Links::new(node.bridges(), &config.rundir, config.openflow_timeout, &wake));
+        let links = Arc::new(Links::new(node.bridges(), &config, &wake));
         let (teller, facts) = watch::channel(SwitchFacts::default());
         let follower = Follower::new(events, node, links.clone(), wake.clone(), teller);
         let (requests, asked) = mpsc::unbounded_channel();
@@ -139,6 +140,7 @@ impl Domain for Switch {
     type Actual = Actual;
     type Step = Step;
     type Error = Error;
+    type Memory = Memory;
 
     const NAME: &'static str = "switch";
     const ROLE: Role = Role::L2;
@@ -155,28 +157,29 @@ impl Domain for Switch {
     }
 
     fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
-        // What is drawn in is reported on only by a pass that is asked for it. Each is woken once: what is
-        // still pending from before has been.
-        if let (Scope::Objects(drawn_in), Scope::Objects(asked)) = (self.memory.draw_in(desired), scope)
-            && !drawn_in.is_subset(asked)
-        {
-            (self.wake)(Scope::Objects(&drawn_in - asked));
+        compile(desired, &self.config, &mut self.memory, scope)
+    }
+
+    fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    fn begin(&mut self, _spec: &Spec) {
+        let unasked = self.memory.take_unasked();
+        if !unasked.is_empty() {
+            (self.wake)(Scope::Objects(unasked));
         }
-        let spec = compile(desired, &self.config, &mut self.memory, scope);
-        // Whether this is a rehearsal is not known here. With nothing to do it makes no difference; else
-        // it is no rehearsal if the steps are carried out.
-        if self.memory.has_pending() && plan::plan(&spec, &self.seen).is_empty() {
-            self.memory.settle();
-        }
-        spec
     }
 
     fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
         plan::plan(want, have)
     }
 
+    fn effect(planned: &Planned<Step>, have: &Actual) -> Effect {
+        effect::effect(&planned.step, have)
+    }
+
     async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
-        self.memory.settle();
         let hands =
             Hands { database: &self.database, links: &self.links, ovsdb_timeout: self.config.ovsdb_timeout };
         let succeeds_somebody = steps.iter().any(|planned| planned.step.is_flow())

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use crate::config::Config;
 use crate::error::{Error, LinkError, socket};
 use crate::mirror::Mirror;
 use crate::openflow::codec::FlowMod;
@@ -56,6 +57,8 @@ struct Link {
     bridge: String,
     path: PathBuf,
     patience: Patience,
+    /// Whether the flows of others are read, too.
+    foreign_flows: bool,
     state: watch::Sender<State>,
     nudge: Notify,
     /// The bridge may be about to lose its flows.
@@ -82,22 +85,18 @@ struct Ready {
 
 impl Links {
     /// Begins to connect. Must be called inside a tokio runtime.
-    pub(crate) fn new<'a>(
-        bridges: impl Iterator<Item = &'a str>,
-        rundir: &Path,
-        timeout: Duration,
-        wake: &Wake,
-    ) -> Self {
-        let patience = Patience { answer: timeout, ..Patience::default() };
+    pub(crate) fn new<'a>(bridges: impl Iterator<Item = &'a str>, config: &Config, wake: &Wake) -> Self {
+        let patience = Patience { answer: config.openflow_timeout, ..Patience::default() };
         let mut keepers = JoinSet::new();
         let mut links = BTreeMap::new();
         for bridge in bridges {
             let (state, _) = watch::channel(State::Connecting);
-            let path = socket(rundir, bridge);
+            let path = socket(&config.rundir, bridge);
             let link = Link {
                 bridge: bridge.to_owned(),
                 path,
                 patience,
+                foreign_flows: config.foreign_flows,
                 state,
                 nudge: Notify::new(),
                 alarm: Notify::new(),
@@ -149,9 +148,8 @@ impl Links {
             State::Ready(ready) => ready,
         };
         if ready.doubtful.load(Ordering::Relaxed) || audit && ready.is_old() {
-            let flows = read(&ready.connection).await.map_err(|source| Error::Bridge {
-                bridge: bridge.to_owned(),
-                source: Arc::new(LinkError::Dump(source)),
+            let flows = read(&ready.connection, link.foreign_flows).await.map_err(|source| {
+                Error::Bridge { bridge: bridge.to_owned(), source: Arc::new(LinkError::Dump(source)) }
             })?;
             ready.replace(flows);
         }
@@ -223,7 +221,10 @@ fn follow(mirror: &mut Mirror, bundle: &Bundle) {
     }
 }
 
-async fn read(connection: &Connection) -> Result<Mirror, RequestError> {
+async fn read(connection: &Connection, foreign_flows: bool) -> Result<Mirror, RequestError> {
+    if foreign_flows {
+        return Ok(Mirror::new(Vec::new()).with_everything(connection.dump_flows(&FlowFilter::all()).await?));
+    }
     let (cookie, mask) = cookies::FILTER;
     let ours = connection.dump_flows(&FlowFilter::all().cookie(cookie, mask)).await?;
     let first_table = connection.dump_flows(&FlowFilter::all().table(0)).await?;
@@ -296,7 +297,7 @@ async fn watch_canaries(link: &Link, ready: &Ready, wake: &Wake) -> Infallible {
 
 async fn connect(link: &Link) -> Result<Ready, LinkError> {
     let connection = Connection::connect_with(&link.path, link.patience).await.map_err(LinkError::Connect)?;
-    let mirror = read(&connection).await.map_err(LinkError::Dump)?;
+    let mirror = read(&connection, link.foreign_flows).await.map_err(LinkError::Dump)?;
     Ok(Ready {
         connection,
         mirror: Mutex::new(mirror),

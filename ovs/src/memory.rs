@@ -14,8 +14,8 @@ use crate::local_vlan::LocalVlans;
 use crate::observe::Actual;
 use crate::spec::NodeSpec;
 
-/// What compiling remembers from pass to pass.
-#[derive(Debug)]
+/// What compiling remembers from pass to pass. A rehearsal works on a copy.
+#[derive(Clone, Debug)]
 pub struct Memory {
     pub index: Index,
     pub vlans: LocalVlans,
@@ -24,8 +24,10 @@ pub struct Memory {
     tunnels: BTreeMap<IpAddr, Vec<Option<u32>>>,
     /// Endpoints whose tunnel ports have other numbers than before: what sends there has to follow.
     moved: BTreeSet<IpAddr>,
-    /// What a change has drawn in and no pass has carried out yet: compiling may have been a rehearsal.
-    pending: Scope,
+    /// Ports whose device is dead, as last seen.
+    gone: BTreeSet<ObjectRef>,
+    /// What was drawn in by the last compiling although it was not asked for.
+    unasked: BTreeSet<ObjectRef>,
 }
 
 impl Memory {
@@ -36,15 +38,15 @@ impl Memory {
             node: Arc::new(node(config)),
             tunnels: BTreeMap::new(),
             moved: BTreeSet::new(),
-            pending: Scope::Objects(BTreeSet::new()),
+            gone: BTreeSet::new(),
+            unasked: BTreeSet::new(),
         }
     }
 
     /// Takes up what the switch remembers, from what was read for a pass over `scope`: local VLANs, and
     /// the numbers of tunnel ports. Ports whose device is gone are drawn in.
     pub fn see(&mut self, actual: &Actual, scope: &Scope) {
-        let gone = actual.gone.iter().map(|port| ObjectRef::Port(*port)).collect();
-        self.pending = union(Scope::Objects(gone), &self.pending);
+        self.gone.extend(actual.gone.iter().map(|port| ObjectRef::Port(*port)));
         match scope {
             Scope::All => {
                 let known = actual.remembered_vlans(&self.node);
@@ -64,29 +66,22 @@ impl Memory {
         }
     }
 
-    /// Takes up a new state of the will. Returns what has to be looked at because of it, and because of
-    /// tunnel ports that have got other numbers; all that is pending until [`Memory::settle`].
-    pub fn draw_in(&mut self, desired: &Desired) -> Scope {
+    /// Takes up a new state of the will. Returns what a pass over `asked` has to look at: that, what hangs on
+    /// what changed, and what sends to tunnel ports that have got other numbers.
+    pub fn draw_in(&mut self, desired: &Desired, asked: &Scope) -> Scope {
         let mut drawn_in = self.index.follow(desired);
         for endpoint in std::mem::take(&mut self.moved) {
             drawn_in = union(drawn_in, &Scope::Objects(self.index.senders(endpoint)));
         }
-        self.pending = union(drawn_in.clone(), &self.pending);
-        drawn_in
+        if let (Scope::Objects(drawn_in), Scope::Objects(asked)) = (&drawn_in, asked) {
+            self.unasked.extend(drawn_in - asked);
+        }
+        union(union(drawn_in, &Scope::Objects(std::mem::take(&mut self.gone))), asked)
     }
 
-    /// What was drawn in since the last [`Memory::settle`].
-    pub fn pending(&self) -> &Scope {
-        &self.pending
-    }
-
-    pub fn has_pending(&self) -> bool {
-        !matches!(&self.pending, Scope::Objects(objects) if objects.is_empty())
-    }
-
-    /// What was compiled last is carried out, or asks for no step.
-    pub fn settle(&mut self) {
-        self.pending = Scope::Objects(BTreeSet::new());
+    /// What was looked at although nobody asked for it. It is reported on only by a pass that is asked for it.
+    pub fn take_unasked(&mut self) -> BTreeSet<ObjectRef> {
+        std::mem::take(&mut self.unasked)
     }
 
     fn see_tunnels(&mut self, actual: &Actual, endpoint: IpAddr) {

@@ -2,9 +2,11 @@
 //! by a dump when a connection is made, and kept in step by what we send ourselves. A copy costs nothing.
 //!
 //! Foreign flows are not in here, nor are those that the switch learns. Of the first table it is known
-//! whose flows there are besides ours: an agent that had the bridge before us is recognised by that.
+//! whose flows there are besides ours: an agent that had the bridge before us is recognised by that. Only the
+//! rehearsal of a takeover, which has to say what becomes of them, keeps all foreign flows.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -19,6 +21,8 @@ pub struct Mirror {
     by_object: OrdMap<ObjectHash, OrdSet<ByKey>>,
     /// Foreign flows of the first table, and their cookies.
     strangers: OrdMap<FlowKey, u64>,
+    /// All foreign flows; absent when they were not asked for.
+    foreign: Option<Arc<BTreeMap<FlowKey, Flow>>>,
 }
 
 impl Mirror {
@@ -35,6 +39,29 @@ impl Mirror {
         let strangers = dump.into_iter().filter(|flow| flow.cookie != 0 && !cookies::is_ours(flow.cookie));
         self.strangers = strangers.map(|flow| (flow.key(), flow.cookie)).collect();
         self
+    }
+
+    /// The same, with every foreign flow.
+    #[must_use]
+    pub fn with_everything(mut self, dump: Vec<Flow>) -> Self {
+        let (ours, foreign): (Vec<Flow>, Vec<Flow>) =
+            dump.into_iter().partition(|flow| cookies::is_ours(flow.cookie));
+        ours.into_iter().for_each(|flow| self.add(flow));
+        let first_table: Vec<Flow> = foreign.iter().filter(|flow| flow.table == 0).cloned().collect();
+        self.foreign = Some(Arc::new(foreign.into_iter().map(|flow| (flow.key(), flow)).collect()));
+        self.with_first_table(first_table)
+    }
+
+    /// What is in the place of a flow, ours or not.
+    pub fn in_place_of(&self, flow: &Flow) -> Option<&Flow> {
+        let key = flow.key();
+        let ours = self.flows.get(&ByKey(Arc::new(Flow::new(key.table, key.priority, key.matches.clone()))));
+        ours.map(|flow| flow.0.as_ref()).or_else(|| self.foreign.as_ref()?.get(&key))
+    }
+
+    /// The foreign flows; none when they were not asked for.
+    pub fn foreign(&self) -> impl Iterator<Item = &Flow> {
+        self.foreign.iter().flat_map(|flows| flows.values())
     }
 
     /// The cookie of a foreign flow of the first table.

@@ -15,6 +15,7 @@ mod announce;
 mod apply;
 pub mod compile;
 pub mod config;
+mod effect;
 pub mod error;
 pub mod leftover;
 mod observe;
@@ -25,9 +26,10 @@ pub mod spec;
 pub mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use host::Handles;
-use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, RouterId, Scope};
+use model::{Desired, Domain, Effect, ObjectRef, Plan, Planned, Report, Role, RouterId, Scope};
 
 pub use actual::Actual;
 pub use config::Config;
@@ -47,16 +49,22 @@ const AT_ONCE: usize = 8;
 pub struct Routers {
     handles: Handles,
     config: Config,
+    memory: Memory,
+}
+
+/// What is remembered between passes.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
     /// What was wanted last of every router here.
-    wanted: BTreeMap<RouterId, Wanted>,
+    wanted: BTreeMap<RouterId, Arc<Wanted>>,
     /// Whose devices are wanted, by their names.
     devices: BTreeMap<String, RouterId>,
     /// Where nothing of Neutron's L3 agent is left: it is not coming back while we are here.
     looked_through: BTreeSet<RouterId>,
 }
 
-/// What is remembered of a router between passes. What is made does not depend on it: it only tells what
-/// addresses stood for, and when it is not known they are all looked at.
+/// What is remembered of a router. What is made does not depend on it: it only tells what addresses stood for,
+/// and when it is not known they are all looked at.
 #[derive(Debug)]
 struct Wanted {
     devices: Vec<String>,
@@ -67,15 +75,11 @@ struct Wanted {
 impl Routers {
     /// Does nothing yet; the first pass does.
     pub fn new(config: Config, handles: Handles) -> Self {
-        Self {
-            handles,
-            config,
-            wanted: BTreeMap::new(),
-            devices: BTreeMap::new(),
-            looked_through: BTreeSet::new(),
-        }
+        Self { handles, config, memory: Memory::default() }
     }
+}
 
+impl Memory {
     /// Tables that were loaded from what was wanted last hold what addresses stood for.
     fn recognise(&self, router: RouterId, snapshot: &mut Snapshot) {
         let wanted = self.wanted.get(&router);
@@ -97,7 +101,7 @@ impl Routers {
                 self.devices.extend(devices.iter().map(|device| (device.clone(), *router)));
                 let tables = spec.ruleset.tables();
                 let wanted = Wanted { devices, tables, translations: spec.translations.clone() };
-                self.wanted.insert(*router, wanted);
+                self.wanted.insert(*router, Arc::new(wanted));
             }
         }
     }
@@ -108,26 +112,27 @@ impl Domain for Routers {
     type Actual = Actual;
     type Step = Step;
     type Error = Error;
+    type Memory = Memory;
 
     const NAME: &'static str = "routers";
     const ROLE: Role = Role::L3;
 
     async fn observe(&mut self, scope: &Scope) -> Result<Actual, Error> {
-        let mut actual = observe::observe(&self.handles, &self.looked_through, scope).await?;
+        let mut actual = observe::observe(&self.handles, &self.memory.looked_through, scope).await?;
         for (router, found) in &mut actual.routers {
             if let Found::Namespace(snapshot) = found {
-                self.recognise(*router, snapshot);
+                self.memory.recognise(*router, snapshot);
                 if snapshot.leftovers.is_empty() {
-                    self.looked_through.insert(*router);
+                    self.memory.looked_through.insert(*router);
                 }
             }
         }
         // A namespace that comes back later may be somebody else's work.
         match scope {
-            Scope::All => self.looked_through.retain(|router| actual.routers.contains_key(router)),
+            Scope::All => self.memory.looked_through.retain(|router| actual.routers.contains_key(router)),
             Scope::Objects(_) => {
                 let gone = compile::routers_in(scope).filter(|router| !actual.routers.contains_key(router));
-                gone.for_each(|router| _ = self.looked_through.remove(&router));
+                gone.for_each(|router| _ = self.memory.looked_through.remove(&router));
             }
         }
         Ok(actual)
@@ -135,12 +140,20 @@ impl Domain for Routers {
 
     fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
         let spec = compile::compile(desired, &self.config, scope);
-        self.remember(&spec);
+        self.memory.remember(&spec);
         spec
+    }
+
+    fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
     }
 
     fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
         plan::plan(want, have)
+    }
+
+    fn effect(planned: &Planned<Step>, have: &Actual) -> Effect {
+        effect::effect(&planned.step, have)
     }
 
     async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
@@ -148,6 +161,6 @@ impl Domain for Routers {
     }
 
     fn owner_of_device(&self, name: &str) -> Option<ObjectRef> {
-        self.devices.get(name).copied().map(ObjectRef::Router)
+        self.memory.devices.get(name).copied().map(ObjectRef::Router)
     }
 }

@@ -139,6 +139,7 @@ impl Node {
     pub(crate) async fn pass(&mut self, scope: &Scope) -> Report {
         let actual = self.metadata.observe(scope).await.unwrap();
         let spec = self.metadata.compile(&self.desired, scope);
+        self.metadata.begin(&spec);
         let mut plan = Metadata::plan(&spec, &actual);
         if !self.desired.complete.contains(&Metadata::ROLE) {
             plan.keep_everything();

@@ -69,6 +69,7 @@ impl Planner<'_> {
         self.leftover_rows();
         self.leftover_flows(&objects);
         self.leave_no_predecessor();
+        self.foresee();
     }
 
     fn have_ports(&self) -> BTreeSet<PortId> {

@@ -6,12 +6,15 @@
 //! cookie, or none, is somebody else's and is not touched.
 //!
 //! The cookies are kept in the bridge's row: the flows that they were recognised by are soon replaced.
+//!
+//! A rehearsal, which knows all foreign flows, foresees in the first look what a later one takes away.
 
 use std::collections::BTreeSet;
 
 use model::{ObjectRef, Stage};
 
 use super::Planner;
+use crate::openflow::Flow;
 use crate::pipeline::FlowSet;
 use crate::step::Step;
 
@@ -50,6 +53,41 @@ impl Planner<'_> {
             let (bridge, name) = (row.uuid, row.name.clone());
             let step = Step::SetPredecessors { bridge, name, cookies: BTreeSet::new() };
             self.plan.push(Stage::AddPorts, ObjectRef::Node, step);
+        }
+    }
+
+    /// In a rehearsal: the flows that a later look takes away because nothing of ours takes their places. While
+    /// the picture is incomplete nobody knows which those are on the tunnel bridge. What has a limit in time was
+    /// learnt from packets, and is learnt again.
+    pub(super) fn foresee(&mut self) {
+        let node = self.want.node.clone();
+        let is_known = |bridge: &&str| {
+            self.want.complete || node.tunnel.as_ref().is_none_or(|tunnel| tunnel.name != **bridge)
+        };
+        for bridge in node.bridges().filter(is_known) {
+            let Some(mirror) = self.have.flows.get(bridge) else { continue };
+            let mut cookies: BTreeSet<u64> =
+                self.have.rows.bridge(bridge).map(|row| row.predecessors.clone()).unwrap_or_default();
+            let mut replaced = BTreeSet::new();
+            for planned in &self.plan.steps {
+                match &planned.step {
+                    Step::AddFlow { bridge: on, flow } if on == bridge => _ = replaced.insert(flow.key()),
+                    Step::SetPredecessors { name, cookies: found, .. } if name == bridge => {
+                        cookies.extend(found);
+                    }
+                    _ => {}
+                }
+            }
+            let goes = |flow: &&Flow| {
+                cookies.contains(&flow.cookie)
+                    && (flow.hard_timeout, flow.idle_timeout) == (0, 0)
+                    && !replaced.contains(&flow.key())
+            };
+            for flow in mirror.foreign().filter(goes) {
+                let step = Step::DeleteFlow { bridge: bridge.to_owned(), flow: flow.clone() };
+                // No stage that a picture which is incomplete holds back: it will be complete.
+                self.plan.push(Stage::AddFlows, ObjectRef::Node, step);
+            }
         }
     }
 

@@ -82,7 +82,7 @@ fn follow(switch: &mut Simulated, before: &Desired, after: &Desired) {
     let changed = Scope::Objects(model::changes(before, after));
     for _ in 0..2 {
         let plan = switch.plan(after, &changed);
-        plan.steps.iter().for_each(|planned| switch.apply(&planned.step));
+        plan.steps.iter().for_each(|planned| switch.carry_out(&planned.step));
     }
 }
 

@@ -1,9 +1,11 @@
 //! A switch in memory that does what steps say, so that plans can be tried without a switch: what they
 //! lead to, and whether a second look finds nothing to do. It gives every port a number at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
-use model::{Desired, Domain as _, Plan, Role, Scope};
+use futures::FutureExt as _;
+use model::{Desired, Domain, ObjectRef, Plan, Planned, Report, Role, Scope};
 use ovs::compile::compile;
 use ovs::memory::Memory;
 use ovs::mirror::Mirror;
@@ -19,6 +21,8 @@ pub struct Simulated {
     pub config: Config,
     pub memory: Memory,
     pub actual: Actual,
+    /// What passes drew in that they were not asked for.
+    pub woken: BTreeSet<ObjectRef>,
     last_row: u128,
     last_number: BTreeMap<String, u32>,
 }
@@ -29,6 +33,7 @@ impl Simulated {
             config: config.clone(),
             memory: Memory::new(config),
             actual: Actual::default(),
+            woken: BTreeSet::new(),
             last_row: 0,
             last_number: BTreeMap::new(),
         }
@@ -39,14 +44,22 @@ impl Simulated {
         self.memory = Memory::new(&self.config);
     }
 
-    pub fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
-        self.memory.see(&self.actual, scope);
-        compile(desired, &self.config, &mut self.memory, scope)
+    /// What a pass plans, which is expected to be carried out.
+    pub fn plan(&mut self, desired: &Desired, scope: &Scope) -> Plan<Step> {
+        let Ok(actual) = now(self.observe(scope));
+        let spec = self.compile(desired, scope);
+        self.begin(&spec);
+        self.compare(desired, &spec, &actual)
     }
 
-    pub fn plan(&mut self, desired: &Desired, scope: &Scope) -> Plan<Step> {
-        let spec = self.compile(desired, scope);
-        let mut plan = Switch::plan(&spec, &self.actual);
+    /// What a pass would plan, asked by the way.
+    pub fn rehearsed(&mut self, desired: &Desired, scope: &Scope) -> Plan<Step> {
+        let Ok((spec, actual)) = now(self.rehearse(desired, scope));
+        self.compare(desired, &spec, &actual)
+    }
+
+    fn compare(&self, desired: &Desired, spec: &Spec, actual: &Actual) -> Plan<Step> {
+        let mut plan = Switch::plan(spec, actual);
         if !desired.complete.contains(&Role::L2) {
             plan.keep_everything();
         }
@@ -64,13 +77,12 @@ impl Simulated {
                 return plans;
             }
             assert!(plans.len() < 8, "does not come to rest:\n{plan}");
-            plan.steps.iter().for_each(|planned| self.apply(&planned.step));
+            plan.steps.iter().for_each(|planned| self.carry_out(&planned.step));
             plans.push(plan);
         }
     }
 
-    pub fn apply(&mut self, step: &Step) {
-        self.memory.settle();
+    pub fn carry_out(&mut self, step: &Step) {
         match step {
             Step::MakeBridge(bridge) => self.make_bridge(bridge),
             Step::SetBridge(change) => self.set_bridge(change),
@@ -225,4 +237,50 @@ impl Simulated {
         row.mac = change.mac.map(|mac| mac.to_string()).or(row.mac);
         rows.set_interface(row.uuid, Some(row));
     }
+}
+
+impl Domain for Simulated {
+    type Spec = Spec;
+    type Actual = Actual;
+    type Step = Step;
+    type Error = Infallible;
+    type Memory = Memory;
+
+    const NAME: &'static str = "simulated";
+    const ROLE: Role = Role::L2;
+
+    async fn observe(&mut self, scope: &Scope) -> Result<Actual, Infallible> {
+        self.memory.see(&self.actual, scope);
+        Ok(self.actual.clone())
+    }
+
+    fn compile(&mut self, desired: &Desired, scope: &Scope) -> Spec {
+        compile(desired, &self.config, &mut self.memory, scope)
+    }
+
+    fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    fn begin(&mut self, _spec: &Spec) {
+        self.woken.extend(self.memory.take_unasked());
+    }
+
+    fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
+        Switch::plan(want, have)
+    }
+
+    async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
+        steps.iter().for_each(|planned| self.carry_out(&planned.step));
+        Report::default()
+    }
+
+    fn owner_of_device(&self, _name: &str) -> Option<ObjectRef> {
+        None
+    }
+}
+
+/// Nothing here waits.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().unwrap_or_else(|| panic!("it waits"))
 }

@@ -112,6 +112,7 @@ impl Engine {
             }
         };
         let spec = self.switch.compile(&self.desired, scope);
+        self.switch.begin(&spec);
         let mut plan = Switch::plan(&spec, &actual);
         if !self.desired.complete.contains(&Switch::ROLE) {
             plan.keep_everything();

@@ -91,6 +91,7 @@ pub(super) fn switch(values: &mut Values, host: &HostName, roles: &BTreeSet<Role
             option!("ovs", "of_request_timeout", "seconds until an OpenFlow request failed"),
             usual.openflow_timeout,
         ),
+        foreign_flows: usual.foreign_flows,
     };
     if config.ovsdb == NEUTRONS_DATABASE {
         config.ovsdb = format!("unix:{}", config.rundir.join("db.sock").display());
