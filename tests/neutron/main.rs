@@ -8,6 +8,7 @@ mod alone;
 mod beside;
 mod faults;
 mod life;
+mod losses;
 mod machine;
 mod migration;
 mod parity;
