@@ -15,4 +15,5 @@ mod parity;
 mod rehearsal;
 mod roles;
 mod scene;
+mod storm;
 mod takeover;

@@ -15,6 +15,7 @@
 
 mod agents;
 mod api;
+mod disturbance;
 mod footprint;
 mod host;
 mod nova;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use agents::{Agents, Kind};
 pub use api::{Api, text};
+pub use disturbance::Echo;
 pub use footprint::Footprint;
 pub use host::{Firewall, Host, Options, SECRET};
 pub use nova::{Nova, Request};
