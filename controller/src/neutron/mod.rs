@@ -33,6 +33,7 @@ pub mod status;
 mod table;
 mod topic;
 mod tunnels;
+mod turns;
 mod wire;
 mod wiring;
 
@@ -70,7 +71,7 @@ impl Neutron {
     pub fn open(settings: Settings, facts: watch::Receiver<SwitchFacts>) -> Self {
         let settings = with_versions(settings);
         let (bus, incoming) = Bus::start(settings.bus.clone(), table::listen(&settings));
-        Self::start(settings, facts, Outlet::Everything(bus.clone()), bus, incoming)
+        Self::start(settings, facts, Outlet::everything(bus.clone()), bus, incoming)
     }
 
     /// Finds out what the node is to be, beside agents of Neutron's that are at work: says nothing that

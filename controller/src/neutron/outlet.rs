@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::role::Request;
 use super::seat::send;
+use super::turns::Turns;
 
 /// See the head of this module. A clone is the same way.
 #[derive(Clone, Debug)]
 pub(crate) enum Outlet {
-    Everything(Bus),
+    Everything(Bus, Turns),
     /// What changes something at the server is refused here.
     Reading(Bus),
 }
@@ -20,9 +21,17 @@ pub(crate) enum Outlet {
 const READS: [&str; 4] = ["bulk_pull", "pull", "sync_routers", "tunnel_sync"];
 
 impl Outlet {
+    pub(crate) fn everything(bus: Bus) -> Self {
+        Self::Everything(bus, Turns::default())
+    }
+
     pub(crate) async fn send(&self, request: Request) -> Result<Value, Fault> {
         match self {
-            Self::Everything(bus) => send(bus, request).await,
+            Self::Everything(bus, turns) => {
+                let ports = request.ports_told.clone();
+                let _turn = turns.take(&ports).await;
+                send(bus, request).await
+            }
             Self::Reading(bus) if reads(request.method) => send(bus, request).await,
             // The server knows this agent: it is at work, or was.
             Self::Reading(_) if request.method == "report_state" => Ok(Value::String("alive".to_owned())),

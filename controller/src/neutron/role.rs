@@ -83,6 +83,8 @@ pub(crate) struct Request {
     pub(crate) patience: Option<Duration>,
     /// Nothing is answered. The machine hears `null` when it is sent.
     pub(crate) is_cast: bool,
+    /// Ports that are said to be ready, or not. Nothing else is said of them at the same time.
+    pub(crate) ports_told: Vec<PortId>,
 }
 
 impl Request {
@@ -92,6 +94,11 @@ impl Request {
             Value::Object(args) => args,
             _ => Map::new(),
         };
-        Self { topic, method, version, args, patience: None, is_cast: false }
+        Self { topic, method, version, args, patience: None, is_cast: false, ports_told: Vec::new() }
+    }
+
+    /// The same, which says something of these ports.
+    pub(crate) fn telling_of(self, ports: &[PortId]) -> Self {
+        Self { ports_told: ports.to_vec(), ..self }
     }
 }

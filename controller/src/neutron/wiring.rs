@@ -193,8 +193,10 @@ impl Machine for Wiring {
         match ask {
             Ask::L2(L2Ask::Ports(ids)) => pull("Port", &self.config.port_version, json!(ids)),
             Ask::L2(L2Ask::Networks(ids)) => pull("Network", &self.config.network_version, json!(ids)),
-            Ask::L2(L2Ask::Up { ports, tables }) => report(json!(ports), json!([]), !tables.is_empty()),
-            Ask::L2(L2Ask::Down(ports)) => report(json!([]), json!(ports), false),
+            Ask::L2(L2Ask::Up { ports, tables }) => {
+                report(json!(ports), json!([]), !tables.is_empty()).telling_of(ports)
+            }
+            Ask::L2(L2Ask::Down(ports)) => report(json!([]), json!(ports), false).telling_of(ports),
             Ask::Ends(kind) => {
                 let ip = self.config.local_ip.map(|ip| ip.to_string());
                 let host = &self.config.host.0;

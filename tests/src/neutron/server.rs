@@ -170,11 +170,14 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// A failed test shows what the server complained about.
+    /// A failed test shows what the server complained about, and what it waits for before a port is ACTIVE.
     fn drop(&mut self) {
         if std::thread::panicking() {
             let complaints = self.space.try_sh(&format!(
-                "for part in rpc api; do echo \"-- $part\"; grep -E ' (ERROR|CRITICAL) ' {STATE}/log/$part | tail -n 20; done"
+                "for part in rpc api; do echo \"-- $part\"; grep -E ' (ERROR|CRITICAL) ' {STATE}/log/$part | tail -n 20; done
+                 mariadb -S {STATE}/database.sock -u root neutron -e '
+                    select p.id, p.status, p.device_owner, b.entity blocked_by
+                    from ports p left join provisioningblocks b using (standard_attr_id)'"
             ));
             eprintln!("--- neutron-server at the end: {}", complaints.unwrap_or_else(|said| said));
         }

@@ -302,10 +302,13 @@ impl L2 {
         let port = port.filter(|_| !self.buried_ports.contains(id));
         let Some(entry) = self.ports.get_mut(&id) else { return };
         let before = entry.slot.object().cloned();
+        if let Some(port) = &port {
+            entry.standing.looked(port);
+        }
         let with_revision = port.map(|port| (port.sighting.revision, port)).map(|(rev, port)| (port, rev));
         match entry.slot.pulled(with_revision) {
             Verdict::Doubtful => self.port_pulls.want(id),
-            Verdict::Stale => {}
+            Verdict::Stale => self.touch(id, now),
             Verdict::Taken => self.port_changed(id, before.as_ref(), now),
         }
     }

@@ -174,6 +174,9 @@ impl L2 {
                     entry.standing.unanswered();
                 } else {
                     entry.standing.acknowledged(up, entry.slot.object());
+                    if let Some(moment) = entry.standing.look(now) {
+                        self.port_hints.entry(*id).or_insert((moment, None));
+                    }
                 }
             }
             self.touch(*id, now);

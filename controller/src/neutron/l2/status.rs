@@ -8,6 +8,12 @@ use crate::neutron::wire::object::{Place, PortObject, PortStatus};
 /// When the engine says nothing more of a port that it had reached before, there was nothing left to do.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// How long the server may take to make a port ACTIVE that was reported; doubled with each look that finds it DOWN.
+const CONFIRMATION: Duration = Duration::from_secs(3);
+
+/// Most doublings. A DHCP service on another node may be away for long.
+const DOUBLINGS: u32 = 6;
+
 /// How one port stands between the node and the server.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
@@ -22,6 +28,10 @@ pub(super) struct Standing {
     replugged: bool,
     /// An object with news came in while a report was under way.
     overtaken: bool,
+    /// It was reported to be up, and the server did not say since that it is ACTIVE.
+    unconfirmed: bool,
+    /// How often that was looked after in a row.
+    looks: u32,
 }
 
 /// What the engine reached for the port.
@@ -74,6 +84,10 @@ impl Standing {
         let moved = before.is_some_and(|before| before.place != object.place);
         let news = self.seen != object.sighting.revision || before.is_none();
         self.seen = object.sighting.revision;
+        if moved || object.status == PortStatus::Active {
+            self.unconfirmed = false;
+            self.looks = 0;
+        }
         if moved {
             // The status speaks of the node that has the port. What was reported of this one is void.
             self.belief = Belief::Unknown;
@@ -89,6 +103,8 @@ impl Standing {
         self.seen = None;
         self.wired = Wired::Unknown;
         self.replugged = false;
+        self.unconfirmed = false;
+        self.looks = 0;
     }
 
     /// Takes in what came of the engine's pass.
@@ -109,6 +125,29 @@ impl Standing {
             _ => Belief::Up,
         };
         self.replugged &= up;
+        self.unconfirmed = up && object.is_some_and(|object| object.status == PortStatus::Down);
+    }
+
+    /// When to look whether the server made the port ACTIVE that was just reported. Two reports for one port, as the one
+    /// of a DHCP service elsewhere, can come to nothing together (see `turns`).
+    pub(super) fn look(&mut self, now: Instant) -> Option<Instant> {
+        if !self.unconfirmed {
+            return None;
+        }
+        let pause = CONFIRMATION * 2_u32.pow(self.looks.min(DOUBLINGS));
+        self.looks = self.looks.saturating_add(1);
+        Some(now + pause)
+    }
+
+    /// Takes in what the server has of the port, whether that is news or not.
+    pub(super) fn looked(&mut self, object: &PortObject) {
+        if std::mem::take(&mut self.unconfirmed)
+            && object.place == Place::Here
+            && object.status == PortStatus::Down
+            && self.belief == Belief::Up
+        {
+            self.belief = Belief::Down;
+        }
     }
 
     /// Nobody knows what became of a report.

@@ -78,7 +78,7 @@ pub(crate) fn release_port(host: &HostName, network: NetworkId, device: &str) ->
 
 /// Guests on these ports can get their addresses now.
 pub(crate) fn ready(ports: &[PortId]) -> Request {
-    Request::call(TOPIC, "dhcp_ready_on_ports", (1, 5), json!({"port_ids": ports}))
+    Request::call(TOPIC, "dhcp_ready_on_ports", (1, 5), json!({"port_ids": ports})).telling_of(ports)
 }
 
 /// The answer to a change of the service's port: the port, or nothing when the server would not.

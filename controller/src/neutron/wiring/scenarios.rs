@@ -497,3 +497,33 @@ fn no_end_is_taken_away_by_the_first_of_several_that_is_heard() {
         assert!(bench.sum.complete);
     }
 }
+
+/// Neutron loses two reports that meet; the port stays DOWN, and nothing is pushed.
+#[test]
+fn a_port_that_the_server_does_not_make_active_is_reported_again() {
+    let (mut bench, mut server, _) = running(true);
+    let port = server.create(2, 0, HERE);
+    server.races = 3;
+    bench.push(&server.pushed(port));
+    bench.plug(port);
+    let start = bench.now;
+    bench.converge(&mut server);
+    assert_eq!(server.ports[&port].status, "ACTIVE");
+    assert_eq!(server.reports, [(port, "up"); 4]);
+    assert!(bench.now - start < Duration::from_secs(120), "pauses grow, from little");
+    // A port that can't become ACTIVE for long costs little.
+    server.change(port, |port| port.status = "DOWN");
+    server.races = u32::MAX;
+    bench.push(&server.pushed(port));
+    server.calls.clear();
+    for _ in 0..3600 {
+        while let Some((ask, request)) = bench.next() {
+            let (answer, _) = server.serve(&request);
+            bench.hear(Event::Answer(ask, Ok(answer)));
+        }
+        bench.now += Duration::from_secs(1);
+        bench.hear(Event::Tick);
+    }
+    let calls: usize = server.calls.values().sum();
+    assert!((10..60).contains(&calls), "{:?}", server.calls);
+}
