@@ -1,8 +1,10 @@
 //! One node, a real switch and a real kernel, seen from outside: what packets, clients and the usual
 //! tools find.
 
+mod client;
 mod comeback;
 mod dhcp;
+mod ipv6;
 mod kept;
 mod leaving;
 mod metadata;

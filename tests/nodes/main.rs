@@ -2,7 +2,9 @@
 //!
 //! Both nodes have the same objects; each makes its own part. DHCP and the router are on node1.
 
-use tests::{Baryon, Capture, DhcpClient, Guest, Node, Plug, Settings, Underlay, WORLD, transfer, wait};
+use tests::{
+    Baryon, Capture, Datapath, DhcpClient, Guest, Node, Plug, Settings, Underlay, WORLD, transfer, wait,
+};
 
 const TWO_NODES: &str = include_str!("two_nodes.yaml");
 
@@ -91,6 +93,60 @@ fn one_network_over_vxlan_by_learning() {
     let learning = Settings { l2_population: false, ..settings() };
     let baryons = start(&nodes, &learning, TWO_NODES);
     assert_one_network(&nodes, &baryons, "t", nodes[0].vxlan_mtu(), "ul0", "vni 1001");
+}
+
+/// Everything that the other tests have at 198.18.1.N, at fd18::N.
+fn on_ipv6(node: &Node, number: u8) -> String {
+    let device = if node.datapath() == Datapath::System { "ul0" } else { "br-phy" };
+    node.sh(&format!("ip address del {}/24 dev {device}", node.tunnel_address()));
+    node.sh(&format!("ip address add fd18::{number}/64 dev {device} nodad"));
+    format!("{}[ovs]\nlocal_ip = fd18::{number}\n", settings().more)
+}
+
+/// The wires between the nodes have IPv6 only, and the guests both.
+fn one_network_over_ipv6(kind: &str, mtu: u32, seen: &str) {
+    let underlay = Underlay::new();
+    let nodes = [Node::new(&underlay, 1), Node::new(&underlay, 2)];
+    let [first, second] = [(&nodes[0], 1), (&nodes[1], 2)]
+        .map(|(node, number)| Settings { more: on_ipv6(node, number), ..settings() });
+    let baryons = [Baryon::start(&nodes[0], &first), Baryon::start(&nodes[1], &second)];
+    let topology = TWO_NODES
+        .replace("198.18.1.", "fd18::")
+        .replace("network_type: vxlan", &format!("network_type: {kind}"));
+    baryons[0].apply(&topology);
+    baryons[0].share_with(&baryons[1]);
+    assert_one_network(&nodes, &baryons, "t", mtu, "ul0", seen);
+}
+
+#[test]
+fn one_network_over_vxlan_on_ipv6() {
+    one_network_over_ipv6("vxlan", 1430, "vni 1001");
+}
+
+#[test]
+fn one_network_over_gre_on_ipv6() {
+    one_network_over_ipv6("gre", 1438, "GRE");
+}
+
+/// Neighbours are asked for across the tunnel, and answer.
+#[test]
+fn guests_speak_ipv6_across_a_tunnel() {
+    let underlay = Underlay::new();
+    let nodes = [Node::new(&underlay, 1), Node::new(&underlay, 2)];
+    let subnets = "{name: tunnelled4, cidr: 10.1.0.0/24}";
+    let mut topology = TWO_NODES
+        .replace(subnets, &format!("{subnets}, {{name: tunnelled6, cidr: 'fd01::/64', enable_dhcp: false}}"));
+    for number in [21, 22] {
+        let four = format!("{{ip_address: 10.1.0.{number}}}");
+        topology = topology.replace(&four, &format!("{four}, {{ip_address: 'fd01::{number}'}}"));
+    }
+    let baryons = start(&nodes, &settings(), &topology);
+    let (near, far) = (plug(&baryons[0], "t1"), plug(&baryons[1], "t2"));
+    near.sh("ip address add fd01::21/64 dev eth0");
+    far.sh("ip address add fd01::22/64 dev eth0");
+    near.await_ping("fd01::22");
+    transfer(&near, &far, "fd01::22", 5_000_000);
+    transfer(&far, &near, "fd01::21", 5_000_000);
 }
 
 /// An ARP request for a guest of the other node is answered here and does not cross the tunnel.

@@ -50,8 +50,8 @@ fn await_end_of_input() {
 }
 
 fn serve(port: u16) -> anyhow::Result<()> {
-    let datagrams = roomy(UdpSocket::bind(("0.0.0.0", port)).context("bind UDP")?);
-    let listener = TcpListener::bind(("0.0.0.0", port)).context("bind TCP")?;
+    let datagrams = roomy(UdpSocket::bind(("::", port)).context("bind UDP")?);
+    let listener = TcpListener::bind(("::", port)).context("bind TCP")?;
     thread::spawn(move || {
         let mut buffer = [0; 2048];
         while let Ok((length, from)) = datagrams.recv_from(&mut buffer) {
