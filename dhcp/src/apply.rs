@@ -13,7 +13,7 @@ use tracing::{debug, info};
 
 use crate::error::Error;
 use crate::leftover;
-use crate::server::socket::Opened;
+use crate::server::socket::Sockets;
 use crate::service::Service;
 use crate::step::{Action, Step};
 
@@ -225,13 +225,13 @@ impl Work {
             return Err(Error::NoDevice { network, device });
         };
         let failed = |source| Error::Listen { network, device: device.clone(), source };
-        let mut opened = Opened::on(netlink.namespace(), device.clone(), mac).await;
+        let mut opened = Sockets::open(netlink.namespace(), device.clone(), mac).await;
         if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
             && let Some(state_path) = &self.state_path
         {
             // Some builds of dnsmasq do not share their socket.
             leftover::end(state_path, network).await;
-            opened = Opened::on(netlink.namespace(), device.clone(), mac).await;
+            opened = Sockets::open(netlink.namespace(), device.clone(), mac).await;
         }
         self.service.listen(network, opened.map_err(failed)?, index).map_err(failed)?;
         info!(%network, device, "DHCP server listens");

@@ -12,10 +12,10 @@ use model::{Mac, NetworkId, PortId};
 use serde::Serialize;
 
 use crate::server::lease::Lease;
-use crate::server::socket::Opened;
+use crate::server::socket::Sockets;
 use crate::server::table::{Host, ServedSubnet, Table, Times};
-use crate::server::task::{Listener, Server};
-use crate::server::thread::ServerThread;
+use crate::server::thread::{Listener, ServerThread};
+use crate::server::turn::Server;
 
 /// See the head of this module.
 #[derive(Debug, Clone, Default)]
@@ -183,15 +183,15 @@ impl Service {
     }
 
     /// Has a network's server listen on these sockets, and no longer on those before.
-    pub(crate) fn listen(&self, network: NetworkId, sockets: Opened, device: u32) -> io::Result<()> {
+    pub(crate) fn listen(&self, network: NetworkId, sockets: Sockets, device: u32) -> io::Result<()> {
         let mut networks = self.lock();
         let Networks { running, thread, .. } = &mut *networks;
         let thread = match thread {
-            Some(thread) => thread,
-            None => thread.insert(ServerThread::start()?),
+            Some(thread) if thread.lives() => thread,
+            thread => thread.insert(ServerThread::start()?),
         };
         if let Some(running) = running.get_mut(&network) {
-            running.listener = Some(running.server.listen(thread.runtime(), sockets, device));
+            running.listener = Some(thread.listen(running.server.clone(), sockets, device)?);
         }
         Ok(())
     }

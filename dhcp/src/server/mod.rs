@@ -6,9 +6,10 @@
 //!                     table (hosts, subnets)  lease
 //! ```
 //!
-//! From the packet to the answer everything is pure: [`reply`] has the whole of it. [`task`] adds the
-//! sockets, the clock and the log, and runs on the one [`thread`] of all servers. There is no file, no address pool, and no lease that decides who gets
-//! which address: the controller did that, and the [`table`] says so.
+//! From the packet to the answer everything is pure: [`reply`] has the whole of it. [`turn`] adds the
+//! sockets, the clock and the log, and is given by the one [`thread`] of all servers. There is no file, no
+//! address pool, and no lease that decides who gets which address: the controller did that, and the [`table`]
+//! says so.
 
 pub mod counters;
 pub mod decision;
@@ -21,5 +22,5 @@ pub mod request;
 pub mod socket;
 pub mod split;
 pub mod table;
-pub mod task;
 pub mod thread;
+pub mod turn;

@@ -3,62 +3,95 @@
 //! Requests come in on an ordinary UDP socket. Answers to relays leave by it; answers to clients on the
 //! link leave as whole frames by a packet socket, which receives nothing.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use host::Namespace;
 use model::Mac;
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, bind, sendmsg};
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, bind, recvmmsg, sendmsg};
 use nix::{ifaddrs, libc};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
 
 use super::frame::{self, End, SERVER_PORT};
 use super::reply::{Addressee, Reply};
+use super::request::LONGEST;
 
 /// What a burst of clients may leave in the socket until the server comes to it, in bytes. The kernel
 /// takes memory only for what is there.
 const RECEIVE_BUFFER: usize = 1 << 20;
+/// Packets that are read at once: a turn of the server.
+const BATCH: usize = 16;
+/// A packet that is too long is read so far that this shows.
+const PACKET: usize = LONGEST + 1;
 
-/// The sockets of one server, opened but not yet watched.
+/// The sockets of one server.
 #[derive(Debug)]
-pub struct Opened {
+pub struct Sockets {
     udp: Socket,
     link: Socket,
     mac: Mac,
 }
 
-impl Opened {
+/// Packets as they were read, and the memory for them. The kernel gives memory only for what is used.
+#[derive(Debug)]
+pub struct Batch {
+    headers: MultiHeaders<SockaddrIn>,
+    buffers: Box<[[u8; PACKET]]>,
+    /// Of the packets that are there.
+    lengths: Vec<usize>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            headers: MultiHeaders::preallocate(BATCH, None),
+            buffers: vec![[0; PACKET]; BATCH].into(),
+            lengths: Vec::with_capacity(BATCH),
+        }
+    }
+}
+
+impl Batch {
+    /// Reads what is there, without waiting.
+    fn receive(&mut self, socket: &Socket) -> nix::Result<()> {
+        self.lengths.clear();
+        let mut places: Vec<_> = self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        let read =
+            recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut places, MsgFlags::MSG_DONTWAIT, None)?;
+        self.lengths.extend(read.map(|packet| packet.bytes));
+        Ok(())
+    }
+
+    /// What was read last.
+    pub fn packets(&self) -> impl Iterator<Item = &[u8]> {
+        self.buffers.iter().zip(&self.lengths).filter_map(|(buffer, length)| buffer.get(..*length))
+    }
+}
+
+/// What is to be waited for: requests.
+impl AsFd for Sockets {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.udp.as_fd()
+    }
+}
+
+impl Sockets {
     /// Opens both on a device of a namespace.
-    pub async fn on(namespace: &Namespace, device: String, mac: Mac) -> io::Result<Self> {
+    pub async fn open(namespace: &Namespace, device: String, mac: Mac) -> io::Result<Self> {
         let opened = namespace.run(move || Ok::<_, io::Error>((listen(&device)?, link(&device)?))).await;
         let (udp, link) = opened.map_err(io::Error::other)??;
         Ok(Self { udp, link, mac })
     }
 
-    /// Has the runtime of the calling thread watch them.
-    pub fn watch(self) -> io::Result<Sockets> {
-        Ok(Sockets { udp: UdpSocket::from_std(self.udp.into())?, link: self.link, mac: self.mac })
-    }
-}
-
-/// The sockets of one server.
-#[derive(Debug)]
-pub struct Sockets {
-    udp: UdpSocket,
-    link: Socket,
-    mac: Mac,
-}
-
-impl Sockets {
-    pub async fn readable(&self) -> io::Result<()> {
-        self.udp.readable().await
-    }
-
-    /// Takes a packet that is there, as much of it as the buffer holds.
-    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.udp.try_recv(buffer)
+    /// Takes packets that are there; there may be none.
+    pub fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+        match batch.receive(&self.udp) {
+            // One with a wrong checksum wakes us and is gone.
+            Err(Errno::EAGAIN) => Ok(()),
+            received => Ok(received?),
+        }
     }
 
     /// Sends an answer. `scratch` is memory for its frame.

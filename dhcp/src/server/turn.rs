@@ -1,39 +1,24 @@
-//! The task of one network's server: receive, answer, send. Everything that it decides is in
-//! [`super::reply`]; here are the sockets, the clock, the log and the counters.
+//! The turn of one network's server: receive, answer, send. Everything that it decides is in
+//! [`super::reply`]; here are the clock, the log and the counters. Whose turn it is, [`super::thread`] says.
 //!
-//! The table is taken anew for every wake-up, so a host that was added is served by the next packet and
+//! The table is taken anew for every turn, so a host that was added is served by the next packet and
 //! no packet waits for a change.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use model::{Mac, NetworkId};
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
 use super::counters::{Counters, Event};
 use super::decision::Silence;
 use super::lease::Leases;
 use super::reply::{Answer, Reply, ReplyKind, answer};
-use super::request::{Kind, LONGEST, Request};
-use super::socket::{Opened, Sockets};
+use super::request::{Kind, Request};
+use super::socket::{Batch, Sockets};
 use super::table::Table;
-
-/// Packets that are answered before other tasks get their turn.
-const BATCH: usize = 64;
-/// Errors of the socket, one after another, at which the server gives up; the next look at the network
-/// starts it again.
-const MOST_ERRORS: u32 = 100;
-
-thread_local! {
-    /// What a packet is read into and what a frame is built in: one pair for the thread, not for each
-    /// network, as it is in use only between two awaits.
-    static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; LONGEST + 1], Vec::new()));
-}
 
 /// What a network's server knows. It is there before the server listens and survives its sockets.
 #[derive(Debug)]
@@ -44,25 +29,12 @@ pub struct Server {
     leases: Mutex<Leases>,
 }
 
-/// A server that listens; it stops when this is dropped.
-#[derive(Debug)]
-pub struct Listener {
-    /// The index of the device that it listens on.
-    pub device: u32,
-    task: JoinHandle<()>,
-}
-
-impl Listener {
-    /// False when the task ended by itself.
-    pub fn lives(&self) -> bool {
-        !self.task.is_finished()
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// Memory to work in: what packets are read into and what a frame is built in. One for the thread, not for
+/// each network, as it is in use only during a turn.
+#[derive(Debug, Default)]
+pub struct Desk {
+    batch: Batch,
+    frame: Vec<u8>,
 }
 
 impl Server {
@@ -89,46 +61,14 @@ impl Server {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts to serve on a thread's runtime.
-    pub fn listen(self: &Arc<Self>, runtime: &Handle, sockets: Opened, device: u32) -> Listener {
-        let server = self.clone();
-        let task = runtime.spawn(async move {
-            let served = match sockets.watch() {
-                Ok(sockets) => server.serve(&sockets).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = served {
-                warn!(network = %server.network, error = %error, "DHCP server stopped");
-            }
-        });
-        Listener { device, task }
-    }
-
-    async fn serve(&self, sockets: &Sockets) -> io::Result<()> {
-        let mut errors = 0;
-        loop {
-            sockets.readable().await?;
-            match BUFFERS.with_borrow_mut(|(packet, frame)| self.drain(sockets, packet, frame)) {
-                Ok(()) => errors = 0,
-                // One belongs to an earlier answer (a relay that is not there); many are a broken socket.
-                Err(error) if errors == MOST_ERRORS => return Err(error),
-                Err(_) => errors += 1,
-            }
-            tokio::task::consume_budget().await;
-        }
-    }
-
-    /// Answers what has arrived.
-    fn drain(&self, sockets: &Sockets, packet: &mut [u8], frame: &mut Vec<u8>) -> io::Result<()> {
+    /// Answers what has arrived, as far as it fits into one turn.
+    pub fn turn(&self, sockets: &Sockets, desk: &mut Desk) -> io::Result<()> {
+        let Desk { batch, frame } = desk;
+        sockets.receive(batch)?;
         let table = self.table();
         let now = SystemTime::now();
-        for _ in 0..BATCH {
-            let length = match sockets.receive(packet) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                received => received?,
-            };
-            let bytes = packet.get(..length).unwrap_or_default();
-            if let Some(reply) = self.handle(&table, bytes, now)
+        for packet in batch.packets() {
+            if let Some(reply) = self.handle(&table, packet, now)
                 && let Err(error) = sockets.send(&reply, frame)
             {
                 self.counters.count([Event::NotSent]);
