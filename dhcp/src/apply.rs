@@ -20,9 +20,13 @@ use crate::step::{Action, Step};
 /// Networks that are worked on at a time.
 const AT_ONCE: usize = 16;
 
-/// What must be set in a namespace before its device comes.
-const SYSCTLS: [(&str, &str); 2] =
-    [("net.ipv4.ip_nonlocal_bind", "1"), ("net.ipv6.conf.default.accept_ra", "0")];
+/// What must be set in a namespace before its device comes. Without `promote_secondaries` the kernel takes all
+/// addresses of a subnet away with the first; Neutron sets it in every namespace that it makes (`ip_lib`).
+const SYSCTLS: [(&str, &str); 3] = [
+    ("net.ipv4.ip_nonlocal_bind", "1"),
+    ("net.ipv4.conf.all.promote_secondaries", "1"),
+    ("net.ipv6.conf.default.accept_ra", "0"),
+];
 
 /// Carries out the steps of one stage. `waiting` are the networks whose devices were not there when they
 /// were to be moved in this pass; it grows.

@@ -17,7 +17,8 @@ pub struct Config {
     pub renewal_seconds: Option<u32>,
     /// `dhcp_rebinding_time` in seconds; seven eighths of the lease when absent.
     pub rebinding_seconds: Option<u32>,
-    /// `dns_domain`: option 15, the same on every network. None is told when it is empty.
+    /// `dns_domain`: option 15, the same on every network, with or without its last dot. None is told when it is
+    /// empty.
     pub dns_domain: String,
     /// `enable_isolated_metadata`
     pub isolated_metadata: bool,

@@ -34,7 +34,7 @@ pub(crate) fn subnets(
             cidr: cidr.trunc(),
             server,
             options: SubnetOptions {
-                domain: config.dns_domain.clone(),
+                domain: without_root(&config.dns_domain).to_owned(),
                 router: told.gateway(),
                 routes: told.routes(),
                 dns_servers: told.dns_servers(),
@@ -43,6 +43,12 @@ pub(crate) fn subnets(
         });
     }
     served
+}
+
+/// A domain as clients are told it: a last dot stands for the root, which dnsmasq leaves out of option 15, and
+/// which resolvers that only put it behind a name would write twice.
+fn without_root(domain: &str) -> &str {
+    domain.strip_suffix('.').unwrap_or(domain)
 }
 
 fn address_on(port: &Port, subnet: &Subnet) -> Option<Ipv4Addr> {
@@ -131,5 +137,19 @@ impl Told<'_> {
         }
         let dhcp = self.services.iter().filter(|port| port.owner == PortOwner::Dhcp);
         dhcp.filter_map(|port| address_on(port, self.subnet)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_told_without_its_last_dot() {
+        for (configured, told) in
+            [("openstacklocal", "openstacklocal"), ("cloud.example.", "cloud.example"), (".", ""), ("", "")]
+        {
+            assert_eq!(without_root(configured), told);
+        }
     }
 }

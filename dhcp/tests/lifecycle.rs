@@ -38,9 +38,11 @@ async fn a_namespace_is_as_neutron_leaves_it() {
     let routes = sh(&format!("{inside} ip route; {inside} ip -6 route"));
     assert!(routes.contains(&format!("default via 10.0.0.1 dev {device} proto static")), "{routes}");
     assert!(routes.contains(&format!("default via fe80::1 dev {device} proto static")), "{routes}");
-    let sysctls =
-        sh(&format!("{inside} sysctl -n net.ipv4.ip_nonlocal_bind net.ipv6.conf.default.accept_ra"));
-    assert_eq!(sysctls, "1\n0\n");
+    let sysctls = sh(&format!(
+        "{inside} sysctl -n net.ipv4.ip_nonlocal_bind net.ipv4.conf.all.promote_secondaries \
+         net.ipv6.conf.default.accept_ra"
+    ));
+    assert_eq!(sysctls, "1\n1\n0\n");
     assert!(sh(&format!("{inside} ip -br link show lo")).contains("LOOPBACK,UP"));
 
     // Drift is put right, and what others put there stays.
