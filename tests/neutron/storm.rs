@@ -65,13 +65,20 @@ fn a_slow_database_and_messages_said_again_change_nothing() {
         let _ = api.update("subnet", text(&red_subnet, "id"), &json!({"dns_nameservers": ["9.9.9.9"]}));
         api.delete("subnet", text(&subnet, "id"));
         api.delete("network", text(&passing, "id"));
-        let _ = api.floating_ip(&external, &stay[0].port);
+        let floating = api.floating_ip(&external, &stay[0].port);
+        api.await_status("floatingip", text(&floating, "id"), "ACTIVE", 120);
         stay
     });
     stay.iter().for_each(|machine| machine.arrive(api));
     let repeated = echo.finish();
     println!("{repeated} messages said again");
     assert!(repeated > 20.0, "{repeated}");
+    for baryon in agents.iter().filter_map(Agents::baryon) {
+        let dropped = baryon.controller()["messages"]["dropped"].take();
+        let twice =
+            dropped.as_object().is_some_and(|dropped| dropped.keys().any(|what| what.ends_with("duplicate")));
+        assert!(twice, "nothing was heard twice: {dropped}");
+    }
     for (from, to) in [(0, 1), (1, 2), (2, 0)] {
         stay[from].guest.await_ping(stay[to].address());
     }
