@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::openflow::{BundleError, ConnectError, Refusal, RequestError};
-use crate::{openflow, ovsdb};
+use crate::ovsdb;
 
 /// Why the switch cannot be read. Nothing is assumed gone then.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +33,6 @@ pub enum LinkError {
     Connect(#[source] ConnectError),
     #[error("reading its flows")]
     Dump(#[source] RequestError),
-    #[error("the connection was lost: {0}")]
-    Lost(openflow::Closed),
 }
 
 /// Why a step could not be done.

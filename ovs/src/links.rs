@@ -8,9 +8,14 @@
 //! are asked for again and again, as canaries: when one is missing, all flows are read anew.
 //!
 //! ```text
-//!   Connecting ─┬─connected, flows read──> Ready ──closed──> Away ──connected──> Ready
-//!               └─refused──> Missing ──connected──> Ready     └──bridge made again──> Missing
+//!   Connecting ─┬─connected, flows read──> Ready ──closed──> Renewing ─┬─connected──> Ready
+//!               └─refused──> Missing ──connected──> Ready              └─refused──> Away ──connected──> Ready
+//!                                                                                    └──bridge made again──> Missing
 //! ```
+//!
+//! That a connection is closed is nothing yet: vswitchd closes those of a bridge whose row asks for other versions
+//! of the protocol, as ours does at the first start, and takes new ones at once. Who needs the bridge waits for
+//! that one attempt; a bridge that stays away for longer is a warning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -28,7 +33,9 @@ use crate::config::Config;
 use crate::error::{Error, LinkError, socket};
 use crate::mirror::Mirror;
 use crate::openflow::codec::FlowMod;
-use crate::openflow::{Bundle, BundleError, Connection, Flow, FlowFilter, FlowKey, Patience, RequestError};
+use crate::openflow::{
+    Bundle, BundleError, Closed, Connection, Flow, FlowFilter, FlowKey, Patience, RequestError,
+};
 use crate::pipeline::cookies::{self, Feature, ObjectHash};
 
 /// What is called with the objects to look at again.
@@ -37,6 +44,9 @@ pub(crate) type Wake = Arc<dyn Fn(Scope) + Send + Sync>;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// A socket that nobody listens on is found out in microseconds, so looking often costs nothing.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+
+/// A bridge that is away for longer than this is something that a person may have to look at.
+const SHORT: Duration = Duration::from_secs(2);
 
 /// How often the canaries are looked at: one small request, answered out of an index by cookie.
 const CANARY_PAUSE: Duration = Duration::from_secs(2);
@@ -70,6 +80,8 @@ enum State {
     Connecting,
     /// Since this bridge was made there has been no connection to it.
     Missing,
+    /// The last connection has just ended; nothing is known of the next one.
+    Renewing,
     Away(Arc<LinkError>),
     Ready(Arc<Ready>),
 }
@@ -113,7 +125,7 @@ impl Links {
     pub(crate) fn nudge(&self, bridge: &str) {
         if let Some(link) = self.links.get(bridge) {
             link.state.send_if_modified(|state| {
-                let away = matches!(state, State::Away(_));
+                let away = matches!(state, State::Away(_) | State::Renewing);
                 if away {
                     *state = State::Missing;
                 }
@@ -138,12 +150,8 @@ impl Links {
     /// When there was a connection and it is lost.
     pub(crate) async fn flows(&self, bridge: &str, audit: bool) -> Result<Option<Mirror>, Error> {
         let link = self.links.get(bridge).ok_or(Error::Ended)?;
-        let mut states = link.state.subscribe();
-        // The first attempt decides; it takes no longer than connecting and reading.
-        let state = states.wait_for(|state| !matches!(state, State::Connecting)).await;
-        let state = state.map_err(|_| Error::Ended)?.clone();
-        let ready = match state {
-            State::Connecting | State::Missing => return Ok(None),
+        let ready = match link.decided(None).await.ok_or(Error::Ended)? {
+            State::Connecting | State::Renewing | State::Missing => return Ok(None),
             State::Away(source) => return Err(Error::Bridge { bridge: bridge.to_owned(), source }),
             State::Ready(ready) => ready,
         };
@@ -157,17 +165,21 @@ impl Links {
         Ok(Some(mirror))
     }
 
-    /// Makes all changes of a bundle or none, and follows them. `None` without a connection.
+    /// Makes all changes of a bundle or none, and follows them. `None` without a connection. A bundle whose
+    /// connection ends over it is sent once more by the next one, if that comes at once: it says what is to be
+    /// there, whether or not the first one came through.
     pub(crate) async fn commit(&self, bridge: &str, bundle: &Bundle) -> Option<Result<(), BundleError>> {
-        let state = self.links.get(bridge)?.state.borrow().clone();
-        let State::Ready(ready) = state else { return None };
-        let outcome = ready.connection.commit(bundle).await;
-        match &outcome {
-            Ok(()) => follow(&mut ready.lock(), bundle),
-            Err(BundleError::Request { .. }) => ready.doubtful.store(true, Ordering::Relaxed),
-            Err(BundleError::Refused { .. }) => {}
+        let link = self.links.get(bridge)?;
+        let State::Ready(ready) = link.decided(None).await? else { return None };
+        let outcome = ready.commit(bundle).await;
+        if outcome.is_ok() || ready.connection.close_reason().is_none() {
+            return Some(outcome);
         }
-        Some(outcome)
+        debug!(bridge, "the bridge closed the connection over a bundle");
+        match link.decided(Some(&ready)).await? {
+            State::Ready(next) => Some(next.commit(bundle).await),
+            _ => Some(outcome),
+        }
     }
 
     /// Whether there is a connection to a bridge.
@@ -176,7 +188,32 @@ impl Links {
     }
 }
 
+impl Link {
+    /// The state once it is decided, and no longer that of a connection that has ended. That takes no longer than
+    /// connecting and reading.
+    async fn decided(&self, ended: Option<&Arc<Ready>>) -> Option<State> {
+        let mut states = self.state.subscribe();
+        let decided = |state: &State| match state {
+            State::Connecting | State::Renewing => false,
+            State::Ready(ready) => ended.is_none_or(|ended| !Arc::ptr_eq(ready, ended)),
+            State::Missing | State::Away(_) => true,
+        };
+        let state = states.wait_for(decided).await.ok()?;
+        Some(state.clone())
+    }
+}
+
 impl Ready {
+    async fn commit(&self, bundle: &Bundle) -> Result<(), BundleError> {
+        let outcome = self.connection.commit(bundle).await;
+        match &outcome {
+            Ok(()) => follow(&mut self.lock(), bundle),
+            Err(BundleError::Request { .. }) => self.doubtful.store(true, Ordering::Relaxed),
+            Err(BundleError::Refused { .. }) => {}
+        }
+        outcome
+    }
+
     fn is_old(&self) -> bool {
         self.read_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > BELIEVED
     }
@@ -236,6 +273,7 @@ async fn keep(link: Arc<Link>, wake: Wake) {
     let mut pause = SHORTEST_PAUSE;
     // Who looks at the switch waits for the first attempt anyway.
     let mut first = true;
+    let mut loss: Option<Loss> = None;
     loop {
         match connect(&link).await {
             Ok(ready) => {
@@ -252,22 +290,49 @@ async fn keep(link: Arc<Link>, wake: Wake) {
                     never = watch_canaries(&link, &ready, &wake) => match never {},
                 };
                 drop(ready);
-                warn!(bridge = link.bridge, %why, "lost the bridge");
-                link.state.send_replace(State::Away(Arc::new(LinkError::Lost(why))));
-                wake(Scope::All);
+                debug!(bridge = link.bridge, %why, "the connection to the bridge has ended");
+                link.state.send_replace(State::Renewing);
+                loss = Some(Loss { why, at: Instant::now(), told: false });
             }
             Err(error) => {
                 debug!(bridge = link.bridge, error = &error as &dyn std::error::Error, "no bridge");
-                link.state.send_modify(|state| match state {
-                    State::Connecting | State::Missing => *state = State::Missing,
-                    State::Away(_) | State::Ready(_) => *state = State::Away(Arc::new(error)),
+                let mut lost = false;
+                link.state.send_modify(|state| {
+                    lost = matches!(state, State::Renewing);
+                    *state = match state {
+                        State::Connecting | State::Missing => State::Missing,
+                        State::Renewing | State::Away(_) | State::Ready(_) => State::Away(Arc::new(error)),
+                    };
                 });
+                if lost {
+                    wake(Scope::All);
+                }
+                if let Some(loss) = &mut loss {
+                    loss.tell(&link.bridge);
+                }
             }
         }
         first = false;
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
             () = link.nudge.notified() => pause = SHORTEST_PAUSE,
+        }
+    }
+}
+
+/// The end of a connection.
+struct Loss {
+    why: Closed,
+    at: Instant,
+    told: bool,
+}
+
+impl Loss {
+    /// Says so, once, when it has lasted.
+    fn tell(&mut self, bridge: &str) {
+        if !self.told && self.at.elapsed() > SHORT {
+            self.told = true;
+            warn!(bridge, why = %self.why, "lost the bridge; trying to reach it again");
         }
     }
 }
