@@ -74,6 +74,7 @@ fn is_port(port: &Port, name: &str) -> bool {
     let devices = [
         names::tap(id),
         names::hybrid(id),
+        names::vhost_user(id),
         names::dhcp_veth(id),
         names::router_interface(id),
         names::router_gateway(id),

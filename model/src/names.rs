@@ -31,6 +31,12 @@ pub fn hybrid(port: PortId) -> String {
     device("qvo", port)
 }
 
+/// `vhu…`: a port that the switch shares with a virtual machine over a vhost-user socket. There is no device of
+/// this name in the kernel.
+pub fn vhost_user(port: PortId) -> String {
+    device("vhu", port)
+}
+
 /// `qr-…`: a router's port on an internal network.
 pub fn router_interface(port: PortId) -> String {
     device("qr-", port)
@@ -75,6 +81,7 @@ mod tests {
         assert_eq!(tap(port), "tap24d0a689-81");
         assert_eq!(router_interface(port), "qr-24d0a689-81");
         assert_eq!(router_gateway(port), "qg-24d0a689-81");
+        assert_eq!(vhost_user(port), "vhu24d0a689-81");
         assert_eq!(dhcp_veth(port), "ns-24d0a689-81");
         assert_eq!(dhcp_namespace(id.parse().unwrap()), format!("qdhcp-{id}"));
         assert_eq!(router_namespace(id.parse().unwrap()), format!("qrouter-{id}"));

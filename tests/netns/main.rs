@@ -1,7 +1,7 @@
 //! One node, a real switch and a real kernel, seen from outside: what packets, clients and the usual
 //! tools find.
 
-mod client;
+mod beginning;
 mod comeback;
 mod dhcp;
 mod ipv6;
@@ -10,3 +10,4 @@ mod leaving;
 mod metadata;
 mod router;
 mod switching;
+mod vhost_user;

@@ -11,6 +11,9 @@ pub enum Plug {
     Internal,
     /// `tap…` – `qbr…` (Linux bridge) – `qvb…` – `qvo…` in `br-int`.
     Hybrid,
+    /// `vhu…` in `br-int` with no device in the kernel: a patch port that leads to a bridge with the guest's `tap…`.
+    /// Stands for a vhost-user port, which needs DPDK.
+    Deviceless,
 }
 
 #[derive(Debug)]
@@ -36,10 +39,15 @@ impl<'n> Guest<'n> {
             Plug::Veth => ("eth0".to_owned(), format!("tap{short}")),
             Plug::Internal => (format!("tap{short}"), format!("tap{short}")),
             Plug::Hybrid => ("eth0".to_owned(), format!("qvo{short}")),
+            Plug::Deviceless => ("eth0".to_owned(), format!("vhu{short}")),
         };
         let guest = Self { node, netns, port: port.to_owned(), interface, plugged, mac: mac.to_owned() };
         guest.make_devices(short, plug);
-        guest.add_to_switch(if plug == Plug::Internal { "type=internal" } else { "" });
+        guest.add_to_switch(&match plug {
+            Plug::Internal => "type=internal".to_owned(),
+            Plug::Deviceless => format!("type=patch options:peer=far{short}"),
+            Plug::Veth | Plug::Hybrid => String::new(),
+        });
         if plug == Plug::Internal {
             guest.adopt_internal_port();
         }
@@ -97,8 +105,9 @@ impl<'n> Guest<'n> {
     /// Takes the port out of the switch, as at the end of a virtual machine.
     pub fn unplug(self) {
         self.node.sh(&format!(
-            "ovs-vsctl --if-exists del-port br-int {port}; ip netns delete {netns}; ip link delete {port} 2> /dev/null || true",
+            "ovs-vsctl --if-exists del-port br-int {port} -- --if-exists del-br br{short}; ip netns delete {netns}; ip link delete {port} 2> /dev/null || true",
             port = self.plugged,
+            short = &self.port[..11],
             netns = self.netns
         ));
     }
@@ -116,6 +125,14 @@ impl<'n> Guest<'n> {
              ip netns exec {netns} ethtool -K eth0 tx off > /dev/null
              ip link set tap{short} up; ip -n {netns} link set eth0 up"
         ));
+        if plug == Plug::Deviceless {
+            let datapath = node.datapath().name();
+            node.sh(&format!(
+                "ovs-vsctl add-br br{short} -- set Bridge br{short} datapath_type={datapath} fail_mode=standalone \
+                 -- add-port br{short} tap{short} \
+                 -- add-port br{short} far{short} -- set Interface far{short} type=patch options:peer=vhu{short}"
+            ));
+        }
         if plug == Plug::Hybrid {
             node.sh(&format!(
                 "ip link add qbr{short} type bridge forward_delay 0
