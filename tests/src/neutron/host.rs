@@ -90,11 +90,22 @@ impl<'n> Host<'n> {
     /// What `baryon takeover --check` says of the node, with all the files.
     #[must_use]
     pub fn check_takeover(&self) -> String {
+        self.ask_takeover("")
+    }
+
+    /// The same for programs.
+    #[must_use]
+    pub fn check_takeover_json(&self) -> serde_json::Value {
+        let said = self.ask_takeover(" --json");
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+    }
+
+    fn ask_takeover(&self, option: &str) -> String {
         let files =
             Self::files(&["neutron", "openvswitch_agent", "dhcp_agent", "l3_agent", "metadata_agent"]);
         let program = crate::baryon::binary();
         // It ends with 1 when something would change, which is no failure here.
-        self.node.sh(&format!("{} takeover --check{files} 2>&1 || true", program.display()))
+        self.node.sh(&format!("{} takeover --check{option}{files} || true", program.display()))
     }
 
     /// Starts Baryon with all the files, as a package would.
