@@ -2,6 +2,7 @@
 //! tools find.
 
 mod beginning;
+mod client;
 mod comeback;
 mod dhcp;
 mod ipv6;
