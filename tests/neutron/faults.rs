@@ -100,20 +100,3 @@ fn kills_leave_nothing_undone() {
         a.guest.await_ping(b.address());
     });
 }
-
-/// A network, its DHCP service and its first machine are all made at once, while server and agent have just started
-/// and the agent asks for all there is. `BARYON_TEST_ROUNDS` says how often.
-#[test]
-fn a_network_and_its_first_machine_arrive_together() {
-    let rounds = std::env::var("BARYON_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_u32);
-    for round in 0..rounds {
-        eprintln!("round {round}");
-        let cloud = Cloud::start(Release::Newest);
-        let node = Node::new(&cloud.underlay, 1);
-        let host = Host::prepare(&node, &cloud.server, &Options::default());
-        let _agents = Agents::start(Kind::under_test(), &host, Release::Newest, &cloud.api);
-        let (network, _) = cloud.api.network_with_subnet(&format!("n{round}"), "10.10.1.0/24");
-        let machine = Machine::plug(&cloud.api, &node, &network, &format!("m{round}"));
-        cloud.api.await_active(&machine.port, 40);
-    }
-}
