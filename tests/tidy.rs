@@ -7,16 +7,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whom each crate may depend on, of ours.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("diary", &[]),
     ("host", &["model"]),
-    ("ovs", &["model", "host"]),
+    ("tls", &[]),
+    ("ovs", &["model", "host", "tls"]),
     ("dhcp", &["model", "host"]),
     ("router", &["model", "host"]),
-    ("metadata", &["model", "host"]),
-    // Only its tests use ours: they need a broker.
-    ("messaging", &["tests"]),
+    ("metadata", &["model", "host", "tls"]),
+    // Its tests need a broker.
+    ("messaging", &["tls", "tests"]),
     ("controller", &["model", "messaging"]),
     ("agent", &["model", "host", "ovs", "dhcp", "router", "metadata", "messaging", "controller", "diary"]),
     ("tests", &["model"]),

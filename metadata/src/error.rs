@@ -2,10 +2,6 @@
 //! the guest and counted; see `answer`.
 
 use std::io;
-use std::path::PathBuf;
-
-use tokio_rustls::rustls;
-use tokio_rustls::rustls::pki_types::pem;
 
 use crate::place::{Bind, Place};
 
@@ -30,24 +26,5 @@ pub enum Error {
 
     /// Files for the way to Nova cannot be used.
     #[error("cannot prepare TLS for Nova's metadata service")]
-    Tls(#[from] TlsError),
-}
-
-/// Why TLS could not be prepared. Every sentence names the option that says which file is meant.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    #[error("cannot read {option} {}", path.display())]
-    Read { option: &'static str, path: PathBuf, source: pem::Error },
-
-    #[error("{option} {} holds no certificate", path.display())]
-    NoCertificate { option: &'static str, path: PathBuf },
-
-    #[error("there are no authorities of the system; name those of Nova's certificate in auth_ca_cert")]
-    NoAuthority,
-
-    #[error("nova_client_cert and nova_client_priv_key cannot be used together")]
-    Identity { source: rustls::Error },
-
-    #[error("no version of TLS can be used")]
-    Version { source: rustls::Error },
+    Tls(#[from] tls::Error),
 }

@@ -30,7 +30,7 @@ pub(crate) async fn open(remote: &Remote, files: Option<&TlsFiles>) -> Result<(S
         Remote::Ssl { host, port } => {
             let unusable = |source| Error::Tls { remote: remote.to_string(), source };
             let files = files.ok_or(TlsError::NoFiles).map_err(unusable)?;
-            let connector = tls::connector(files).await.map_err(unusable)?;
+            let connector = tls::connector(files).map_err(unusable)?;
             let stream = tcp(host, *port).await.map_err(refused)?;
             let stream = connector.connect(server_name(host), stream).await.map_err(refused)?;
             let (source, sink) = tokio::io::split(stream);
