@@ -29,6 +29,7 @@ pub mod monitor;
 pub mod netlink;
 pub mod netns;
 pub mod nft;
+pub mod process;
 pub mod socket;
 pub mod sysctl;
 mod thread;
