@@ -9,7 +9,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use model::{Desired, HostName, ObjectRef, Outcome, Report, Retry, Role, Scope};
+use model::{Desired, HostName, ObjectRef, Outcome, Pass, Report, Retry, Role, Scope};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
@@ -33,7 +33,7 @@ pub(crate) struct Engine {
     audit_every: Duration,
     wishes: watch::Receiver<Arc<Desired>>,
     events: mpsc::UnboundedReceiver<Event>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedSender<Pass>,
     /// The wish that is being worked on; `wishes` may hold a later one.
     desired: Arc<Desired>,
     dirty: Dirty,
@@ -87,7 +87,7 @@ impl Engine {
         audit_every: Duration,
         wishes: watch::Receiver<Arc<Desired>>,
         events: mpsc::UnboundedReceiver<Event>,
-        reports: mpsc::UnboundedSender<Report>,
+        reports: mpsc::UnboundedSender<Pass>,
     ) -> Self {
         Self {
             domains,
@@ -210,7 +210,7 @@ impl Engine {
         self.settle(&report);
         debug!(pass = self.passes, ?scope, took = ?begin.elapsed(), "pass");
         // The controller may be on its way out; its last reports are of no use then.
-        let _ = self.reports.send(report);
+        let _ = self.reports.send(Pass { desired: self.desired.clone(), report });
     }
 
     /// Adds what was looked at and found right: nothing is said of it otherwise.

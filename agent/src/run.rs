@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use controller::Driver;
 use host::Handles;
 use host::monitor::{HostEvent, Monitor};
-use model::{Report, Role, SwitchFacts};
+use model::{Pass, Role, SwitchFacts};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
@@ -194,9 +194,9 @@ async fn pass_on_changes(
     }
 }
 
-async fn pass_on_reports(driver: Driver, mut reports: mpsc::UnboundedReceiver<Report>) {
-    while let Some(report) = reports.recv().await {
-        driver.report(&report);
+async fn pass_on_reports(driver: Driver, mut passes: mpsc::UnboundedReceiver<Pass>) {
+    while let Some(pass) = passes.recv().await {
+        driver.report(pass);
     }
 }
 

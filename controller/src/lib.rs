@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use model::{Desired, Report};
+use model::{Desired, Pass};
 use tokio::sync::watch;
 
 pub mod cli;
@@ -37,11 +37,11 @@ impl Driver {
         }
     }
 
-    /// Takes in what came of a pass of the engine.
-    pub fn report(&self, report: &Report) {
+    /// Takes in what came of a pass of the engine, as far as that is still wanted.
+    pub fn report(&self, pass: Pass) {
         match self {
-            Self::Local(local) => local.report(report),
-            Self::Neutron(neutron) => neutron.report(report),
+            Self::Local(local) => local.report(&pass.still_true(&local.desired().borrow())),
+            Self::Neutron(neutron) => neutron.report(pass),
         }
     }
 

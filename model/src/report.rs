@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ObjectRef;
+use crate::{Desired, ObjectRef, changes};
 
 /// What came of one object.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -88,5 +89,94 @@ impl Report {
 
     pub fn failed(&self, object: ObjectRef) -> bool {
         matches!(self.0.get(&object), Some(Outcome::Failed { .. }))
+    }
+}
+
+/// What a pass worked from, and what came of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pass {
+    pub desired: Arc<Desired>,
+    pub report: Report,
+}
+
+impl Pass {
+    /// The outcomes that are true of what is wanted now. An object that is wanted otherwise since, or a port whose
+    /// network is, is looked at again, and what came of the older wish says nothing of the newer.
+    pub fn still_true(&self, now: &Desired) -> Report {
+        let changed = changes(&self.desired, now);
+        if changed.is_empty() {
+            return self.report.clone();
+        }
+        let is_outdated = |object: &ObjectRef| match object {
+            ObjectRef::Port(id) if !changed.contains(object) => {
+                let network = now.ports().get(id).map(|port| port.network);
+                // Whom the network is flooded to is of no account to its ports.
+                network.is_some_and(|network| {
+                    self.desired.networks().get(&network) != now.networks().get(&network)
+                })
+            }
+            object => changed.contains(object),
+        };
+        let kept = self.report.0.iter().filter(|(object, _)| !is_outdated(object));
+        Report(kept.map(|(object, outcome)| (*object, outcome.clone())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mac, Network, NetworkId, Port, PortId, PortOwner};
+
+    const NETWORK: NetworkId = NetworkId(uuid::Uuid::from_u128(1));
+
+    fn port(id: u128) -> Port {
+        Port {
+            id: PortId(uuid::Uuid::from_u128(id)),
+            network: NETWORK,
+            name: String::new(),
+            mac: Mac::ZERO,
+            fixed_ips: Vec::new(),
+            owner: PortOwner::from("compute:nova"),
+            device: String::new(),
+            admin_up: true,
+            port_security: true,
+            allowed_pairs: Vec::new(),
+            dhcp_options: Vec::new(),
+            host_name: None,
+            binding: None,
+        }
+    }
+
+    fn network(mtu: u32) -> Network {
+        let segments = Vec::new();
+        Network { id: NETWORK, name: String::new(), admin_up: true, mtu, external: false, segments }
+    }
+
+    fn done(pass: &Pass, now: &Desired) -> Vec<ObjectRef> {
+        pass.still_true(now).0.into_keys().collect()
+    }
+
+    #[test]
+    fn what_came_of_an_older_wish_says_nothing_of_the_newer() {
+        let mut desired = Desired::default();
+        desired.set_network(network(1500));
+        (2..5).for_each(|id| desired.set_port(port(id)));
+        let objects: Vec<ObjectRef> = (2..5).map(|id| ObjectRef::Port(port(id).id)).collect();
+        let report = Report(objects.iter().map(|object| (*object, Outcome::Done)).collect());
+        let pass = Pass { desired: Arc::new(desired.clone()), report };
+        assert_eq!(done(&pass, &desired), objects);
+
+        let mut now = desired.clone();
+        now.set_port(Port { admin_up: false, ..port(3) });
+        now.drop_port(port(4).id);
+        assert_eq!(done(&pass, &now), objects[..1]);
+        // Wanted as before, though in another value.
+        now.set_port(port(3));
+        assert_eq!(done(&pass, &now), objects[..2]);
+
+        now.set_flood(NETWORK, std::iter::once(std::net::IpAddr::from([192, 0, 2, 1])).collect());
+        assert_eq!(done(&pass, &now), objects[..2]);
+        now.set_network(network(9000));
+        assert!(done(&pass, &now).is_empty());
     }
 }

@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::{Bus, Incoming};
-use model::{Desired, Report, SwitchFacts};
+use model::{Desired, Pass, SwitchFacts};
 use tokio::sync::{mpsc, watch};
 
 pub use guests::AskError;
@@ -60,7 +60,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct Neutron {
     bus: Bus,
     desired: watch::Receiver<Arc<Desired>>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedSender<Pass>,
     standing: watch::Receiver<Standing>,
     stop: Arc<watch::Sender<bool>>,
 }
@@ -129,10 +129,10 @@ impl Neutron {
         axum::Router::new().route("/baryon/v1/controller", axum::routing::get(status))
     }
 
-    /// Takes in what came of a pass of the engine.
-    pub fn report(&self, report: &Report) {
+    /// Takes in what came of a pass of the engine, as far as that is still wanted when it is heard.
+    pub fn report(&self, pass: Pass) {
         // The shell only ends when it is told to.
-        let _ = self.reports.send(report.clone());
+        let _ = self.reports.send(pass);
     }
 
     /// Stops telling the server that the agents of this node are alive, and gives back the queues that are

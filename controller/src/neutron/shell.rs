@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use messaging::{Incoming, Link, LinkState};
-use model::{Desired, Report, SwitchFacts};
+use model::{Desired, Pass, SwitchFacts};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
@@ -32,7 +32,7 @@ pub(crate) struct Ears {
     pub(crate) incoming: mpsc::Receiver<Incoming>,
     pub(crate) link: watch::Receiver<Link>,
     pub(crate) facts: watch::Receiver<SwitchFacts>,
-    pub(crate) reports: mpsc::UnboundedReceiver<Report>,
+    pub(crate) reports: mpsc::UnboundedReceiver<Pass>,
     /// An ask of some seat was answered.
     pub(crate) answered: mpsc::UnboundedReceiver<()>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -129,7 +129,10 @@ impl Shell {
                     self.all(Heard::Switch(&facts));
                 }
                 Some((role, answer)) = reported.recv() => self.report_answered(role, answer),
-                Some(report) = ears.reports.recv() => self.all(Heard::Report(&report)),
+                Some(pass) = ears.reports.recv() => {
+                    let report = pass.still_true(self.picture.desired());
+                    self.all(Heard::Report(&report));
+                }
                 Some(()) = ears.answered.recv() => while ears.answered.try_recv().is_ok() {},
                 () = until(due) => self.all(Heard::Tick),
                 Some(incoming) = ears.incoming.recv() => self.message(incoming),
