@@ -31,7 +31,11 @@ pub fn compile(
     scope: &Scope,
 ) -> Spec {
     let everything = *scope == Scope::All;
-    let mut spec = Spec { everything, ..Spec::default() };
+    let left_alone = desired.left_alone.iter().filter_map(|object| match object {
+        ObjectRef::Network(id) => Some(*id),
+        _ => None,
+    });
+    let mut spec = Spec { everything, left_alone: left_alone.collect(), ..Spec::default() };
     for id in networks(desired, index, scope) {
         let whole = everything || !loaded.contains(&id);
         spec.networks.insert(id, network(desired, config, index, id, whole));

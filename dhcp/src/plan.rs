@@ -20,11 +20,13 @@ pub fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
         let mut planner = Planner { id: *id, have, found, plan: &mut plan };
         match network {
             Some(network) => planner.make(network),
+            None if want.left_alone.contains(id) => {}
             None => planner.remove(),
         }
     }
     if want.everything {
-        for (id, found) in have.networks.iter().filter(|(id, _)| !want.networks.contains_key(id)) {
+        let is_stale = |id: &NetworkId| !want.networks.contains_key(id) && !want.left_alone.contains(id);
+        for (id, found) in have.networks.iter().filter(|(id, _)| is_stale(id)) {
             Planner { id: *id, have, found: found.clone(), plan: &mut plan }.remove();
         }
     }

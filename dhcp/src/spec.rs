@@ -1,7 +1,7 @@
 //! What must exist on this node, in the node's words: a namespace with one device for each network that
 //! is served here, what its server hands out, and a host for each port. Nothing is left to choose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use host::Route;
@@ -17,6 +17,8 @@ pub struct Spec {
     pub everything: bool,
     /// `None`: the network must not be served here.
     pub networks: BTreeMap<NetworkId, Option<NetworkSpec>>,
+    /// What exists of these is not stale, whatever is known of them.
+    pub left_alone: BTreeSet<NetworkId>,
     /// The host of each port in scope, and its network. `None`: the port has no host.
     pub ports: BTreeMap<PortId, Option<HostSpec>>,
 }

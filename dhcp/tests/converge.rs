@@ -78,7 +78,7 @@ prop_compose! {
             }
             (network_id(id), network)
         });
-        Spec { everything: true, networks: networks.collect(), ports: BTreeMap::new() }
+        Spec { everything: true, networks: networks.collect(), ..Spec::default() }
     }
 }
 
@@ -307,4 +307,18 @@ fn a_namespace_that_cannot_be_read_is_left_alone() {
     let plan = plan(&want, &have);
     assert!(plan.is_empty() && plan.impossible.is_empty());
     assert_eq!(plan.unreadable, [(ObjectRef::Network(network), "no".to_owned())]);
+}
+
+#[test]
+fn a_network_that_was_not_understood_is_left_alone() {
+    let network = network_id(1);
+    let found = Found { namespace: Namespace::Present(Content::default()), ..Found::default() };
+    let have = Actual { networks: BTreeMap::from([(network, found)]), ..Actual::default() };
+    let removes = |want: Spec| !plan(&want, &have).steps.is_empty();
+    let unknown = Spec { everything: true, ..Spec::default() };
+    let unwanted = Spec { networks: BTreeMap::from([(network, None)]), ..Spec::default() };
+    for spec in [unknown, unwanted] {
+        assert!(removes(spec.clone()));
+        assert!(!removes(Spec { left_alone: BTreeSet::from([network]), ..spec }));
+    }
 }

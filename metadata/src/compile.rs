@@ -33,7 +33,8 @@ pub fn compile(desired: &Desired, config: &Config, scope: &Scope) -> Spec {
     if *scope == Scope::All {
         places.retain(|_, spec| spec.is_some());
     }
-    Spec { everything: *scope == Scope::All, places }
+    let left_alone = desired.left_alone.iter().copied().filter_map(Place::of).collect();
+    Spec { everything: *scope == Scope::All, left_alone, places }
 }
 
 fn router(desired: &Desired, config: &Config, id: RouterId) -> Option<PlaceSpec> {

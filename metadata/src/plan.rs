@@ -19,11 +19,13 @@ pub fn plan(want: &Spec, have: &Actual) -> Plan<Step> {
         let found = have.places.get(place).unwrap_or(&nothing);
         match spec {
             Some(spec) => keep(*place, spec, found, &mut plan),
+            None if want.left_alone.contains(place) => {}
             None => clear(*place, found, &mut plan),
         }
     }
     if want.everything {
-        for (place, found) in have.places.iter().filter(|(place, _)| !want.places.contains_key(place)) {
+        let is_stale = |place: &Place| !want.places.contains_key(place) && !want.left_alone.contains(place);
+        for (place, found) in have.places.iter().filter(|(place, _)| is_stale(place)) {
             clear(*place, found, &mut plan);
         }
     }

@@ -9,6 +9,8 @@ use crate::place::{Bind, Place};
 pub struct Spec {
     /// True when everything was looked at: what listens in a place that is not listed is stale.
     pub everything: bool,
+    /// What exists in these is not stale, whatever is known of them.
+    pub left_alone: BTreeSet<Place>,
     /// `None`: nothing of ours may listen there.
     pub places: BTreeMap<Place, Option<PlaceSpec>>,
 }

@@ -119,8 +119,11 @@ fn any_bind() -> impl Strategy<Value = Bind> {
 fn any_spec() -> impl Strategy<Value = Spec> {
     let place = (btree_set(any_bind(), 1..4), any_place());
     let place = place.prop_map(|(binds, guests_of)| PlaceSpec { binds, guests_of });
-    btree_map(any_place(), proptest::option::of(place), 0..6)
-        .prop_map(|places| Spec { everything: true, places })
+    btree_map(any_place(), proptest::option::of(place), 0..6).prop_map(|places| Spec {
+        everything: true,
+        places,
+        ..Spec::default()
+    })
 }
 
 /// What is there when a plan was carried out, on a kernel where every namespace and device exists.

@@ -19,7 +19,7 @@ pub fn changes(old: &Desired, new: &Desired) -> BTreeSet<ObjectRef> {
     differ(old.ports(), new.ports(), |id, _| _ = changed.insert(ObjectRef::Port(*id)));
     differ(old.routers(), new.routers(), |id, _| _ = changed.insert(ObjectRef::Router(*id)));
     let differently = old.left_alone.clone().symmetric_difference(new.left_alone.clone());
-    changed.extend(differently.into_iter().map(ObjectRef::Router));
+    changed.extend(differently);
     differ(old.remote_ports(), new.remote_ports(), |(network, mac), _| {
         changed.insert(ObjectRef::RemoteMac(*network, *mac));
     });

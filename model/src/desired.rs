@@ -12,7 +12,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mac, Network, NetworkId, Port, PortId, Router, RouterId, Subnet, SubnetId};
+use crate::{Mac, Network, NetworkId, ObjectRef, Port, PortId, Router, RouterId, Subnet, SubnetId};
 
 /// A part that a node can play. The controller completes its picture role by role.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -29,9 +29,9 @@ pub enum Role {
 pub struct Desired {
     /// Roles whose picture is whole. Nothing is taken away for a role that is not in here.
     pub complete: OrdSet<Role>,
-    /// Routers that the controller gives to this node in a form that cannot be made here. Whatever exists
-    /// of them is somebody else's and stays untouched.
-    pub left_alone: OrdSet<RouterId>,
+    /// Routers and networks that the controller gives to this node in a form that cannot be made here, or
+    /// that cannot be understood. What exists of them and is not wanted otherwise stays untouched.
+    pub left_alone: OrdSet<ObjectRef>,
     networks: OrdMap<NetworkId, Arc<Network>>,
     subnets: OrdMap<SubnetId, Arc<Subnet>>,
     ports: OrdMap<PortId, Arc<Port>>,

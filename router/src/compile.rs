@@ -12,7 +12,11 @@ use crate::spec::Spec;
 /// Every router in scope, with its content when it belongs here. Pure.
 pub fn compile(desired: &Desired, config: &Config, scope: &Scope) -> Spec {
     let spec = |router: &Arc<Router>| is_here(router, config).then(|| parts::build(router, config));
-    let left_alone = desired.left_alone.iter().copied().collect();
+    let left_alone = desired.left_alone.iter().filter_map(|object| match object {
+        ObjectRef::Router(id) => Some(*id),
+        _ => None,
+    });
+    let left_alone = left_alone.collect();
     match scope {
         Scope::All => {
             let routers = desired.routers().iter().map(|(id, router)| (*id, spec(router)));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use imbl::OrdSet;
 use model::{
-    HostName, Mac, Network, NetworkId, Port, PortId, RemotePort, Role, Router, RouterId, Subnet, SubnetId,
+    HostName, Mac, Network, NetworkId, ObjectRef, Port, PortId, RemotePort, Role, Router, RouterId, Subnet,
+    SubnetId,
 };
 
 /// One thing that is known now, or (`None`) is not there any more. Finding the same again changes nothing.
@@ -22,8 +23,9 @@ pub(crate) enum Finding {
     ServedPort(PortId, Option<Sighting>),
     /// A router that this node runs.
     Router(RouterId, Option<Arc<Router>>),
-    /// Whether a router of this node is of a kind that cannot be run here, and so not to be touched.
-    LeftAlone(RouterId, bool),
+    /// Whether a router or a network of this node is of a kind that cannot be made here, or was never understood, and so
+    /// not to be touched.
+    LeftAlone(ObjectRef, bool),
     /// A port that a service of this node lives on (DHCP, a router): the switch has to make it, so its bound
     /// form is needed although nothing is plugged in yet.
     OwnPort(PortId, Option<Sighting>),

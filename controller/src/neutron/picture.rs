@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::OrdSet;
-use model::{Binding, Desired, HostName, Mac, Network, NetworkId, Port, PortId, Role, RouterId, SubnetId};
+use model::{
+    Binding, Desired, HostName, Mac, Network, NetworkId, ObjectRef, Port, PortId, Role, RouterId, SubnetId,
+};
 
 use super::finding::{Finding, Sighting};
 use super::heartbeat::Load;
@@ -83,21 +85,40 @@ impl Picture {
         self.changed = true;
     }
 
-    /// Everything was heard: what is only remembered is not so any more.
+    /// Everything was heard: what is only remembered is not so any more. A network that could not be understood goes on
+    /// as it is remembered.
     fn forget(&mut self) {
         let old = std::mem::take(&mut self.remembered);
         for id in old.ports {
+            if self.desired.ports().get(&id).is_some_and(|port| self.is_left_alone(port.network)) {
+                self.remembered.ports.insert(id);
+                continue;
+            }
             self.bound.remove(&id);
             self.port(id);
         }
         for id in old.networks {
+            if self.is_left_alone(id) {
+                self.remembered.networks.insert(id);
+                continue;
+            }
             self.wired_networks.remove(&id);
             self.network(id);
         }
-        old.subnets.into_iter().for_each(|id| self.desired.drop_subnet(id));
+        for id in old.subnets {
+            if self.desired.subnets().get(&id).is_some_and(|subnet| self.is_left_alone(subnet.network)) {
+                self.remembered.subnets.insert(id);
+                continue;
+            }
+            self.desired.drop_subnet(id);
+        }
         old.routers.into_iter().for_each(|id| self.desired.drop_router(id));
         old.remotes.into_iter().for_each(|(network, mac)| self.desired.drop_remote_port(network, mac));
         old.floods.into_iter().for_each(|network| self.desired.set_flood(network, OrdSet::new()));
+    }
+
+    fn is_left_alone(&self, network: NetworkId) -> bool {
+        self.desired.left_alone.contains(&ObjectRef::Network(network))
     }
 
     pub(crate) fn desired(&self) -> &Desired {
@@ -160,7 +181,12 @@ impl Picture {
                 }
             }
             Finding::LeftAlone(id, true) => _ = self.desired.left_alone.insert(id),
-            Finding::LeftAlone(id, false) => _ = self.desired.left_alone.remove(&id),
+            Finding::LeftAlone(id, false) => {
+                self.desired.left_alone.remove(&id);
+                if self.desired.complete.contains(&Role::Metadata) {
+                    self.forget();
+                }
+            }
             Finding::Remote(network, mac, remote) => {
                 self.remembered.remotes.remove(&(network, mac));
                 match remote {
@@ -311,6 +337,19 @@ mod tests {
         assert_eq!(name_and_binding(&picture), ("served".to_owned(), true));
         picture.take_in(Finding::Complete(Role::L2, true));
         assert_eq!(name_and_binding(&picture), ("served".to_owned(), false));
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_network_that_was_not_understood_stays_until_it_is() {
+        let before = picture(false, vec![Finding::BoundPort(PORT, Some(sighting("before", 3, true)))]);
+        let mut picture = picture(false, Vec::new());
+        picture.remember(before.desired().clone());
+        picture.take_in(Finding::LeftAlone(ObjectRef::Network(NETWORK), true));
+        picture.take_in(Finding::Complete(Role::L2, true));
+        picture.take_in(Finding::Complete(Role::Dhcp, true));
+        assert_eq!(name_and_binding(&picture), ("before".to_owned(), true));
+        picture.take_in(Finding::LeftAlone(ObjectRef::Network(NETWORK), false));
+        assert!(picture.desired().ports().is_empty());
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Dhcp {
             self.take_in(&info, true, now);
         }
         for network in all.unread.into_iter().flatten() {
+            self.leave_alone(network, true);
             self.read(network, Urgency::Sync);
         }
         if !self.listed {
@@ -88,7 +89,8 @@ impl Dhcp {
     /// What is not in the list is not ours, unless it was given to us since the list was asked for.
     fn leave_all_but(&mut self, there: &BTreeSet<NetworkId>, now: Instant) {
         let is_gone = |id: &&NetworkId| !there.contains(id) && !self.given_since.contains(id);
-        let gone: Vec<NetworkId> = self.networks.keys().filter(is_gone).copied().collect();
+        let ours = self.networks.keys().chain(&self.alone);
+        let gone: BTreeSet<NetworkId> = ours.filter(is_gone).copied().collect();
         let rumours = self.outdated.iter().chain(self.queue.keys_asking());
         let rumours: Vec<NetworkId> = rumours.filter(is_gone).copied().collect();
         gone.into_iter().for_each(|network| self.leave(network, true, now));
@@ -121,7 +123,10 @@ impl Dhcp {
                 self.complaints.add(why);
             }
             // The same would be answered again until something changes.
-            Err(why) => self.complaints.add(format_args!("get_network_info {network}: {why}")),
+            Err(why) => {
+                self.complaints.add(format_args!("get_network_info {network}: {why}"));
+                self.leave_alone(network, true);
+            }
         }
     }
 
@@ -137,6 +142,7 @@ impl Dhcp {
         if self.everything.asking() == 0 && !self.queue.is_asking(network) {
             known.heard.clear();
         }
+        self.leave_alone(network, info.network.admin_up && info.unread.has_subnets());
         if taken.leftover {
             self.releases.insert(network);
         } else {

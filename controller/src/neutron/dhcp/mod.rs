@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use imbl::{OrdMap, OrdSet};
-use model::{HostName, NetworkId, PortId, Role};
+use model::{HostName, NetworkId, ObjectRef, PortId, Role};
 use uuid::Uuid;
 
 pub(crate) use self::asks::Ask;
@@ -57,6 +57,9 @@ pub(crate) struct Dhcp {
     complete: bool,
     /// Networks of the first list of which not all was heard yet.
     unsettled: BTreeSet<NetworkId>,
+    /// Networks that are ours and of which too little was ever understood to serve them: what exists of them, from a
+    /// process before this one, is not to be taken for stale.
+    alone: BTreeSet<NetworkId>,
     queue: Queue<NetworkId>,
     /// To be read, before anything else is done about them.
     outdated: BTreeSet<NetworkId>,
@@ -99,6 +102,7 @@ impl Dhcp {
             listed: false,
             complete: false,
             unsettled: BTreeSet::new(),
+            alone: BTreeSet::new(),
             queue: Queue::new(pauses),
             outdated: BTreeSet::new(),
             releases: BTreeSet::new(),
@@ -152,6 +156,7 @@ impl Dhcp {
     /// The network is not ours any more. `release`: our port may still be there.
     fn leave(&mut self, network: NetworkId, release: bool, now: Instant) {
         self.disregard(network);
+        self.leave_alone(network, false);
         let Some(mut known) = self.networks.remove(&network) else { return };
         self.taken.add(network, now);
         let had_own = known.own().is_some() || known.in_doubt;
@@ -162,6 +167,15 @@ impl Dhcp {
             self.queue.want(network, Urgency::Sync);
         } else {
             self.releases.remove(&network);
+        }
+    }
+
+    /// One that is served goes on as it was understood.
+    fn leave_alone(&mut self, network: NetworkId, alone: bool) {
+        let alone = alone && !self.networks.get(&network).is_some_and(Known::is_served);
+        let is_news = if alone { self.alone.insert(network) } else { self.alone.remove(&network) };
+        if is_news {
+            self.findings.push(Finding::LeftAlone(ObjectRef::Network(network), alone));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use model::RouterId;
+use model::{ObjectRef, RouterId};
 use serde_json::Value;
 
 use super::asks::{Ask, Reason};
@@ -148,7 +148,7 @@ impl L3 {
     fn leave_unread_alone(&mut self, wanted: &BTreeSet<RouterId>, all: &Routers) {
         for router in all.unread.iter().flatten().filter(|router| wanted.contains(router)) {
             if !self.routers.contains_key(router) && self.beyond.insert(*router, "cannot be read").is_none() {
-                self.findings.push(Finding::LeftAlone(*router, true));
+                self.findings.push(Finding::LeftAlone(ObjectRef::Router(*router), true));
             }
         }
     }
@@ -174,7 +174,7 @@ impl L3 {
             if self.beyond.insert(router, why) != Some(why) {
                 self.complaints
                     .add(format_args!("router {router} {why}, which is not supported yet: it is left alone"));
-                self.findings.push(Finding::LeftAlone(router, true));
+                self.findings.push(Finding::LeftAlone(ObjectRef::Router(router), true));
             }
             return;
         }

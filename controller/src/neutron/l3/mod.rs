@@ -21,7 +21,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use model::{FloatingIpId, HostName, Role, RouterId};
+use model::{FloatingIpId, HostName, ObjectRef, Role, RouterId};
 
 pub(crate) use self::asks::Ask;
 use self::asks::Reason;
@@ -163,7 +163,7 @@ impl L3 {
 
     fn not_beyond(&mut self, router: RouterId) {
         if self.beyond.remove(&router).is_some() {
-            self.findings.push(Finding::LeftAlone(router, false));
+            self.findings.push(Finding::LeftAlone(ObjectRef::Router(router), false));
         }
     }
 

@@ -43,6 +43,11 @@ impl Unread {
         self.nameless_subnet || self.subnets.contains(&id)
     }
 
+    /// Whether there may be more subnets than were understood.
+    pub(crate) fn has_subnets(&self) -> bool {
+        self.nameless_subnet || !self.subnets.is_empty()
+    }
+
     /// Whether a port that is known is merely not understood.
     pub(crate) fn has_port(&self, id: PortId) -> bool {
         self.nameless_port || self.ports.contains(&id)

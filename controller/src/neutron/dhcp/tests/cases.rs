@@ -324,3 +324,53 @@ fn what_is_not_understood_stays_as_it_was() {
         table.wait(Duration::from_secs(10));
     }
 }
+
+/// What exists of it may be from a process before this one, or Neutron's agent's.
+#[test]
+fn a_network_that_was_never_understood_is_left_alone_until_it_is() {
+    let spoil_network = |answer: &mut Value| answer["mtu"] = json!({"a": 1});
+    let spoil_subnets = |answer: &mut Value| answer["subnets"][0]["cidr"] = json!("nowhere");
+    let spoils: [&dyn Fn(&mut Value); 2] = [&spoil_network, &spoil_subnets];
+    for spoil in spoils {
+        let mut table = Table::new(&[Change::Network(0), Change::Subnet(0, 0, true)]);
+        // The list, and then the network on its own: as bad.
+        while !table.asks.is_empty() {
+            let ask = table.asks.remove(0);
+            let mut answer = table.server.answer(&table.dhcp.request(&ask)).unwrap();
+            match &mut answer {
+                Value::Array(networks) => networks.iter_mut().for_each(spoil),
+                network => spoil(network),
+            }
+            table.hear(Event::Answer(ask, Ok(answer)));
+        }
+        let network = ObjectRef::Network(network_id(0));
+        assert!(table.found.complete && table.found.networks.is_empty());
+        assert_eq!(table.found.left_alone, [network].into());
+
+        table.hear(Event::Gap);
+        table.answer_all();
+        assert!(table.found.left_alone.is_empty() && table.found.networks.contains_key(&network_id(0)));
+        // Understood once, it goes on as it was.
+        table.hear(Event::Gap);
+        let ask = table.asks.remove(0);
+        let mut answer = table.server.answer(&table.dhcp.request(&ask)).unwrap();
+        spoil(&mut answer[0]);
+        table.hear(Event::Answer(ask, Ok(answer)));
+        assert!(table.found.left_alone.is_empty() && table.found.networks.contains_key(&network_id(0)));
+    }
+}
+
+#[test]
+fn a_network_that_is_taken_away_is_not_left_alone_any_more() {
+    let mut table = Table::new(&[Change::Network(0), Change::Subnet(0, 0, true)]);
+    let ask = table.asks.remove(0);
+    let mut answer = table.server.answer(&table.dhcp.request(&ask)).unwrap();
+    answer[0]["mtu"] = json!({"a": 1});
+    table.hear(Event::Answer(ask, Ok(answer)));
+    assert_eq!(table.found.left_alone.len(), 1);
+    table.server.change(Change::Ours(0, false));
+    table.server.said.clear();
+    table.hear(Event::Gap);
+    table.answer_all();
+    assert!(table.found.left_alone.is_empty());
+}

@@ -6,11 +6,11 @@ mod properties;
 mod recorded;
 mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{HostName, Network, NetworkId, PortId, Role, Subnet, SubnetId};
+use model::{HostName, Network, NetworkId, ObjectRef, PortId, Role, Subnet, SubnetId};
 
 use super::Dhcp;
 use crate::neutron::finding::{Finding, Sighting};
@@ -34,6 +34,7 @@ struct Found {
     subnets: BTreeMap<SubnetId, Arc<Subnet>>,
     ports: BTreeMap<PortId, Sighting>,
     own: BTreeMap<PortId, Sighting>,
+    left_alone: BTreeSet<ObjectRef>,
     complete: bool,
 }
 
@@ -45,6 +46,8 @@ impl Found {
                 Finding::ServedSubnet(id, value) => put(&mut self.subnets, id, value),
                 Finding::ServedPort(id, value) => put(&mut self.ports, id, value),
                 Finding::OwnPort(id, value) => put(&mut self.own, id, value),
+                Finding::LeftAlone(id, true) => _ = self.left_alone.insert(id),
+                Finding::LeftAlone(id, false) => _ = self.left_alone.remove(&id),
                 Finding::Complete(Role::Dhcp, complete) => self.complete = complete,
                 other => panic!("{other:?}"),
             }

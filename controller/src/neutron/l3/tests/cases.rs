@@ -387,7 +387,7 @@ fn a_router_that_was_never_understood_is_left_alone_until_it_is() {
     bad[0]["routes"] = json!({"a": 1});
     table.hear(Event::Answer(ask, Ok(bad)));
     assert!(table.found.complete && table.found.routers.is_empty());
-    assert_eq!(table.found.left_alone, [router_id(0)].into());
+    assert_eq!(table.found.left_alone, [ObjectRef::Router(router_id(0))].into());
     table.hear(Event::Message(&updated(&[router_id(0)])));
     table.answer_all();
     assert!(table.found.left_alone.is_empty() && table.found.routers.contains_key(&router_id(0)));

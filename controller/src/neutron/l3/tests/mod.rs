@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{HostName, PortId, Role, Router, RouterId};
+use model::{HostName, ObjectRef, PortId, Role, Router, RouterId};
 
 use super::L3;
 use crate::neutron::finding::{Finding, Sighting};
@@ -35,7 +35,7 @@ fn machine() -> L3 {
 struct Found {
     routers: BTreeMap<RouterId, Arc<Router>>,
     ports: BTreeMap<PortId, Sighting>,
-    left_alone: BTreeSet<RouterId>,
+    left_alone: BTreeSet<ObjectRef>,
     complete: bool,
 }
 
