@@ -24,6 +24,8 @@ mod l2;
 mod l3;
 mod outlet;
 mod picture;
+#[cfg(test)]
+mod play;
 mod queue;
 mod role;
 mod seat;

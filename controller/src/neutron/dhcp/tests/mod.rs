@@ -8,7 +8,7 @@ mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::{HostName, Network, NetworkId, ObjectRef, PortId, Role, Subnet, SubnetId};
 
@@ -70,8 +70,4 @@ fn takes_away(finding: &Finding) -> bool {
             | Finding::ServedPort(_, None)
             | Finding::OwnPort(_, None)
     )
-}
-
-fn start() -> Instant {
-    Instant::now()
 }
