@@ -14,19 +14,20 @@ pub(crate) struct Log(Diary);
 #[derive(Debug, Clone)]
 pub(crate) struct Level(Control);
 
-/// Starts logging to standard error, to a file or to journald.
+/// Starts logging to standard error, to a file or to journald, and to syslog besides.
 pub(crate) fn start(config: &LogConfig) -> anyhow::Result<Log> {
     let format = match config.format {
         LogFormat::Text => Format::Text,
         LogFormat::Json => Format::Json,
         LogFormat::Journald => Format::Journald,
     };
+    let syslog = config.syslog.as_ref();
     let target = config.file.clone().map_or(Target::StandardError, Target::File);
     // A level that cannot be read is no reason not to start.
     let chosen = from_environment();
     let usual = filter(config.debug);
-    let log = match chosen.as_deref().map(|chosen| diary::start(format, &target, chosen)) {
-        None | Some(Err(diary::Error::Filter { .. })) => diary::start(format, &target, usual)?,
+    let log = match chosen.as_deref().map(|chosen| diary::start(format, &target, syslog, chosen)) {
+        None | Some(Err(diary::Error::Filter { .. })) => diary::start(format, &target, syslog, usual)?,
         Some(started) => started?,
     };
     Ok(Log(log))

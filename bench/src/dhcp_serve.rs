@@ -31,7 +31,7 @@ pub(crate) struct Options {
 
 /// Serves until it is killed; says `ready` when it does.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let _log = diary::start(diary::Format::Text, &diary::Target::File(options.log.clone()), "info")?;
+    let _log = diary::start(diary::Format::Text, &diary::Target::File(options.log.clone()), None, "info")?;
     let mut desired = Desired::default();
     desired.complete.insert(Role::Dhcp);
     for (number, hosts) in (1..).zip(&options.hosts) {

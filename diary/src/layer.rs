@@ -47,15 +47,28 @@ impl<S: Subscriber> Layer<S> for LineLayer {
 impl LineLayer {
     fn write(&self, metadata: &Metadata<'_>, event: &Event<'_>, urgent: bool, line: &mut Vec<u8>) {
         line.clear();
-        match self.form {
-            Form::Text { colours } => text::write(line, metadata, colours, |visit| event.record(visit)),
-            Form::Json => json::write(line, metadata, |visit| event.record(visit)),
-        }
+        self.form.write(line, metadata, event);
         self.lines.push(line, urgent);
     }
 }
 
 impl Form {
+    /// Appends a line with its end.
+    pub(crate) fn write(self, line: &mut Vec<u8>, metadata: &Metadata<'_>, event: &Event<'_>) {
+        match self {
+            Self::Text { colours } => text::write(line, metadata, colours, |visit| event.record(visit)),
+            Self::Json => json::write(line, metadata, |visit| event.record(visit)),
+        }
+    }
+
+    /// For readers other than a terminal.
+    pub(crate) fn plain(self) -> Self {
+        match self {
+            Self::Text { .. } => Self::Text { colours: false },
+            Self::Json => Self::Json,
+        }
+    }
+
     /// What is in the log where lines are missing.
     pub(crate) fn complaint(self, lost: u64) -> Vec<u8> {
         let mut line = Vec::new();

@@ -1,5 +1,5 @@
 //! The log: events of `tracing` (and of `log`) as lines of text, as JSON or in journald, on standard error or
-//! in a file that may be rotated.
+//! in a file that may be rotated, and besides to the system's log daemon.
 //!
 //! ```text
 //!   any thread:  event ──> one line in the thread's own buffer ──> one buffer for all
@@ -20,6 +20,7 @@ mod error;
 mod json;
 mod layer;
 pub mod lines;
+pub mod syslog;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -35,6 +36,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 pub use crate::error::Error;
 use crate::layer::{Form, LineLayer};
 use crate::lines::{Lines, Output};
+use crate::syslog::{Syslog, SyslogLayer};
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +74,13 @@ pub struct Control {
 
 /// Begins to log. Once in a process.
 ///
-/// `filter` has the form of `RUST_LOG`: `info`, `debug,hyper=info`. Journald takes no [`Target`].
+/// `filter` has the form of `RUST_LOG`: `info`, `debug,hyper=info`. Journald takes no [`Target`]. What goes to `syslog`
+/// goes there besides.
 ///
 /// # Errors
 ///
 /// When the file cannot be opened, journald is not there, the filter is none, or a log was begun before.
-pub fn start(format: Format, target: &Target, filter: &str) -> Result<Diary, Error> {
+pub fn start(format: Format, target: &Target, syslog: Option<&Syslog>, filter: &str) -> Result<Diary, Error> {
     let (filter, handle) = reload::Layer::new(parse(filter)?);
     let file = match target {
         Target::File(path) if format != Format::Journald => Some(path.clone()),
@@ -88,14 +91,16 @@ pub fn start(format: Format, target: &Target, filter: &str) -> Result<Diary, Err
         Format::Json => Form::Json,
         Format::Journald => {
             let journald = tracing_journald::layer().map_err(Error::Journald)?.boxed();
-            tracing_subscriber::registry().with(filter).with(journald).try_init()?;
+            let syslog = syslog.map(|to| SyslogLayer::new(to.clone(), Form::Text { colours: false }));
+            tracing_subscriber::registry().with(filter).with(journald).with(syslog).try_init()?;
             return Ok(Diary(Control { filter: handle, lines: None, file }));
         }
     };
     let output = file.as_deref().map_or(Ok(Output::StandardError), open)?;
     let lines = Lines::start(output, move |lost| form.complaint(lost)).map_err(Error::Thread)?;
     let layer = LineLayer { form, lines: lines.clone() };
-    tracing_subscriber::registry().with(filter).with(layer).try_init()?;
+    let syslog = syslog.map(|to| SyslogLayer::new(to.clone(), form.plain()));
+    tracing_subscriber::registry().with(filter).with(layer).with(syslog).try_init()?;
     flush_at_panics(lines.clone());
     Ok(Diary(Control { filter: handle, lines: Some(lines), file }))
 }

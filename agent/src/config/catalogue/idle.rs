@@ -138,7 +138,6 @@ const OPTIONS: &[(&str, &str, &[&str])] = &[
             "publish_errors",
             "instance_format",
             "instance_uuid_format",
-            "syslog_log_facility",
             "use_syslog_rfc_format",
             "use_eventlog",
             "verbose",

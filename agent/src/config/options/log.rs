@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use diary::syslog::{self, Facility, Syslog};
+
 use crate::config::values::Values;
 
 #[derive(Debug, Clone)]
@@ -12,6 +14,8 @@ pub(crate) struct LogConfig {
     pub(crate) file: Option<PathBuf>,
     /// The file is opened anew when it was moved away.
     pub(crate) watch: bool,
+    /// Besides.
+    pub(crate) syslog: Option<Syslog>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +30,6 @@ pub(super) fn log(values: &mut Values, program: &str) -> LogConfig {
     let debug = values.flag(option!("DEFAULT", "debug", "log why, not only what"), false);
     let json = values.flag(option!("DEFAULT", "use_json", "log JSON, one object a line"), false);
     let journald = values.flag(option!("DEFAULT", "use_journal", "log to journald, with fields"), false);
-    let syslog =
-        option!("DEFAULT", "use_syslog", "log to syslog; systemd passes on what is logged without it");
-    if values.flag(syslog, false) {
-        values.warn(syslog, "there is no syslog output; the log goes where it goes without this option");
-    }
     let format = match (json, journald) {
         (_, true) => LogFormat::Journald,
         (true, false) => LogFormat::Json,
@@ -38,7 +37,15 @@ pub(super) fn log(values: &mut Values, program: &str) -> LogConfig {
     };
     let watch =
         option!("DEFAULT", "watch_log_file", "open the log file anew when it was moved away; a HUP does too");
-    LogConfig { debug, format, watch: values.flag(watch, false), file: file(values, program) }
+    let watch = values.flag(watch, false);
+    LogConfig { debug, format, watch, file: file(values, program), syslog: syslog(values, program) }
+}
+
+fn syslog(values: &mut Values, program: &str) -> Option<Syslog> {
+    let wanted = values.flag(option!("DEFAULT", "use_syslog", "log to the system's log daemon too"), false);
+    let facility = option!("DEFAULT", "syslog_log_facility", "as what kind of program the daemon is told");
+    let facility = values.get(facility, Facility::USER);
+    wanted.then(|| Syslog { socket: PathBuf::from(syslog::SOCKET), name: program.to_owned(), facility })
 }
 
 fn file(values: &mut Values, program: &str) -> Option<PathBuf> {
