@@ -97,6 +97,7 @@ impl Asker {
             return Ok(code);
         }
         print(&standing(&controller));
+        print(&requests(&answer["metadata"]));
         for entry in answer["objects"].as_array().map_or(&[][..], Vec::as_slice) {
             let detail = match entry["outcome"].as_str() {
                 Some("expecting") => format!("expecting {}", text(entry, "what")),
@@ -236,4 +237,59 @@ fn standing(controller: &Value) -> String {
         say(agent["binary"].as_str().unwrap_or_default(), state, &agent["why"]);
     }
     lines
+}
+
+/// What came of guests' requests for metadata since the start of the agent, in one line: what never happened is left
+/// out, but for answers.
+fn requests(counts: &Value) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        ("answered", "answered"),
+        ("unknown", "of unknown guests"),
+        ("malformed", "malformed"),
+        ("limited", "beyond the rate limit"),
+        ("no_lookup", "not looked up"),
+        ("no_nova", "not answered by Nova"),
+        ("broken_off", "broken off"),
+        ("crowded", "beyond the connections allowed"),
+    ];
+    let counts = WORDS.iter().filter_map(|(key, words)| Some((*key, *words, counts[*key].as_u64()?)));
+    let told = counts.filter(|(key, _, count)| *count > 0 || *key == "answered");
+    let told: Vec<String> = told.map(|(_, words, count)| format!("{count} {words}")).collect();
+    match told.is_empty() {
+        true => String::new(),
+        false => format!("{:<46} {}\n", "metadata requests", told.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn requests_for_metadata_are_one_line() {
+        let line = |counts: &metadata::counters::Counts| {
+            requests(&serde_json::to_value(counts).unwrap()).split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let none = metadata::counters::Counts::default();
+        assert_eq!(line(&none), "metadata requests 0 answered");
+        let counts = metadata::counters::Counts {
+            answered: 12,
+            unknown: 1,
+            malformed: 2,
+            limited: 3,
+            no_lookup: 4,
+            no_nova: 5,
+            broken_off: 6,
+            crowded: 7,
+        };
+        assert_eq!(
+            line(&counts),
+            "metadata requests 12 answered, 1 of unknown guests, 2 malformed, 3 beyond the rate limit, \
+             4 not looked up, 5 not answered by Nova, 6 broken off, 7 beyond the connections allowed"
+        );
+        // An agent without the role has no such counts.
+        assert_eq!(requests(&json!(null)), "");
+    }
 }

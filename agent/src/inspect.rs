@@ -26,7 +26,13 @@ pub(crate) struct Known<'a> {
 pub(crate) async fn answer(question: &Question, known: &Known<'_>, domains: &mut Domains) -> Value {
     let Known { desired, statuses, host, .. } = *known;
     match question {
-        Question::Show => show(known),
+        Question::Show => {
+            let mut shown = show(known);
+            if let Some(metadata) = &domains.metadata {
+                shown["metadata"] = value(&metadata.service().counts());
+            }
+            shown
+        }
         Question::Why { kind, name } => match why::find(desired, kind, name) {
             Err(error) => json!({ "error": error.to_string() }),
             Ok(object) => {
