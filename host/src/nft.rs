@@ -13,7 +13,9 @@ use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::time::Duration;
 
-use netlink_packet_netfilter::nftables::{NfTablesMessage, TableAttribute, TableMessage};
+use netlink_packet_netfilter::nftables::{
+    GenAttribute, GenMessage, NfTablesMessage, TableAttribute, TableMessage,
+};
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
@@ -136,6 +138,19 @@ impl Netlink {
         self.netfilter("nft list tables", work).await
     }
 
+    /// The number of the namespace's ruleset, of all tables together: every change by anybody makes it another one.
+    pub async fn ruleset_generation(&self) -> Result<u32> {
+        let request = NetfilterMessage::new(
+            NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0),
+            NfTablesMessage::GetGen(GenMessage { attributes: Vec::new() }),
+        );
+        let work = |mut handle| async move {
+            let found = channel::ask::<channel::Netfilter>(&mut handle, request).await?;
+            found.iter().find_map(generation).ok_or(Cause::Malformed)
+        };
+        self.netfilter("nft get the generation of the ruleset", work).await
+    }
+
     /// The comment of a table: None when there is no such table, empty when it has no comment.
     pub async fn table_comment(&self, family: Family, table: &str) -> Result<Option<String>> {
         let attributes = vec![TableAttribute::Name(table.to_owned())];
@@ -168,6 +183,16 @@ fn table(message: &NetfilterMessage) -> Option<Table> {
         _ => None,
     })?;
     Some(Table { family, name, comment: comment(message)? })
+}
+
+fn generation(message: &NetfilterMessage) -> Option<u32> {
+    let NetfilterMessageInner::NfTables(NfTablesMessage::NewGen(generation)) = &message.inner else {
+        return None;
+    };
+    generation.attributes.iter().find_map(|attribute| match attribute {
+        GenAttribute::Id(id) => Some(*id),
+        _ => None,
+    })
 }
 
 /// The comment of a table, empty when it has none.

@@ -143,3 +143,20 @@ async fn a_hundred_namespaces_are_observed_at_once() {
         assert!(start.elapsed().as_secs() < 5);
     }
 }
+
+#[tokio::test]
+async fn every_change_of_rules_makes_another_generation() {
+    let handles = Handles::open().await.unwrap();
+    netns::create("generations").await.unwrap();
+    let inside = handles.namespace("generations").await.unwrap();
+    let mut before = inside.ruleset_generation().await.unwrap();
+    for change in ["add table ip t", "add chain ip t c", "add rule ip t c drop", "flush chain ip t c"] {
+        run(&format!("ip netns exec generations nft {change}"));
+        let after = inside.ruleset_generation().await.unwrap();
+        assert_ne!(before, after, "{change}");
+        before = after;
+    }
+    run("ip netns exec generations nft list ruleset");
+    nft::list(inside.namespace(), Family::Ipv4, "t").await.unwrap();
+    assert_eq!(inside.ruleset_generation().await.unwrap(), before, "looking is no change");
+}

@@ -44,12 +44,27 @@ pub struct Snapshot {
     pub routes: Routes,
     /// Those of the sysctls that matter which exist.
     pub sysctls: BTreeMap<String, String>,
-    /// The comments of our tables.
+    /// The comments of our tables. Of those that somebody may have changed since they were loaded, [`CHANGED`].
     pub tables: BTreeMap<Family, String>,
+    /// The number of the namespace's whole ruleset, which every change by anybody makes another one.
+    pub generation: u32,
     /// What Neutron's L3 agent left here.
     pub leftovers: Vec<Leftover>,
     /// What addresses stand for under these tables; absent when this process did not want it so itself.
     pub translations: Option<Translations>,
+}
+
+/// Stands for the comment of a table whose content may not be what its comment says. No table has it.
+pub const CHANGED: &str = "changed by somebody else";
+
+impl Snapshot {
+    /// Somebody changed rules here since `loaded`, the generation in which ours were last seen to be right: ours may be
+    /// among them.
+    pub(crate) fn doubt(&mut self, loaded: u32) {
+        if self.generation != loaded {
+            self.tables.values_mut().for_each(|comment| CHANGED.clone_into(comment));
+        }
+    }
 }
 
 /// One device.

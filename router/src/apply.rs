@@ -17,23 +17,32 @@ use crate::spec::{Forwarding, Hop};
 use crate::step::{Change, Step};
 use crate::{AT_ONCE, announce};
 
+/// What came of a stage, and the generations of the rulesets of those routers whose rules were loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    pub(crate) report: Report,
+    pub(crate) generations: BTreeMap<RouterId, u32>,
+}
+
 /// The changes of one stage.
-pub(crate) async fn apply(handles: &Handles, steps: Vec<Planned<Step>>) -> Report {
-    let mut report = Report::default();
+pub(crate) async fn apply(handles: &Handles, steps: Vec<Planned<Step>>) -> Applied {
+    let Applied { mut report, mut generations } = Applied::default();
     let removing = steps.iter().any(|planned| planned.stage.removes());
     let mut routers: BTreeMap<RouterId, Vec<Change>> = BTreeMap::new();
     for planned in steps {
         routers.entry(planned.step.router).or_default().push(planned.step.change);
     }
     create(&mut routers, &mut report).await;
-    let work = stream::iter(routers).map(|(router, changes)| async move {
-        (ObjectRef::Router(router), outcome(one(handles, router, changes, removing).await))
-    });
+    let work = stream::iter(routers)
+        .map(|(router, changes)| async move { (router, one(handles, router, changes, removing).await) });
     let mut done = work.buffer_unordered(AT_ONCE);
-    while let Some((object, outcome)) = done.next().await {
-        report.add(object, outcome);
+    while let Some((router, result)) = done.next().await {
+        if let Ok(Some(generation)) = result {
+            generations.insert(router, generation);
+        }
+        report.add(ObjectRef::Router(router), outcome(result.map(drop)));
     }
-    report
+    Applied { report, generations }
 }
 
 /// Makes all namespaces of the stage on one thread. What fails takes its router out.
@@ -70,8 +79,16 @@ enum Batch {
     Announce(Vec<(String, Ipv4Addr)>),
 }
 
-/// `removing`: nothing takes the place of a device that is deleted.
-async fn one(handles: &Handles, router: RouterId, changes: Vec<Change>, removing: bool) -> Result<(), Error> {
+/// `removing`: nothing takes the place of a device that is deleted. Gives the generation of the ruleset when ours
+/// was loaded.
+async fn one(
+    handles: &Handles,
+    router: RouterId,
+    changes: Vec<Change>,
+    removing: bool,
+) -> Result<Option<u32>, Error> {
+    let loads = changes.iter().any(|change| matches!(change, Change::LoadRules { .. }));
+    let mut generation = None;
     let name = names::router_namespace(router);
     let failed = |source| Error::Change { router, source };
     for batch in batches(changes) {
@@ -80,13 +97,17 @@ async fn one(handles: &Handles, router: RouterId, changes: Vec<Change>, removing
             continue;
         }
         let handle = handles.namespace(&name).await.map_err(failed)?;
+        let loads = loads && matches!(batch, Batch::Rules(_));
         let done = match batch {
             Batch::Requests(requests) if removing => discard(&handle, requests).await,
             batch => do_batch(handles, router, &handle, batch).await,
         };
         done.map_err(failed)?;
+        if loads {
+            generation = Some(handle.ruleset_generation().await.map_err(failed)?);
+        }
     }
-    Ok(())
+    Ok(generation)
 }
 
 async fn do_batch(handles: &Handles, router: RouterId, handle: &Netlink, batch: Batch) -> host::Result<()> {

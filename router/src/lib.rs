@@ -61,6 +61,8 @@ pub struct Memory {
     devices: BTreeMap<String, RouterId>,
     /// Where nothing of Neutron's L3 agent is left: it is not coming back while we are here.
     looked_through: BTreeSet<RouterId>,
+    /// The generation of each ruleset in which our rules were last known to be as they were loaded.
+    generations: BTreeMap<RouterId, u32>,
 }
 
 /// What is remembered of a router. What is made does not depend on it: it only tells what addresses stood for,
@@ -121,6 +123,7 @@ impl Domain for Routers {
         let mut actual = observe::observe(&self.handles, &self.memory.looked_through, scope).await?;
         for (router, found) in &mut actual.routers {
             if let Found::Namespace(snapshot) = found {
+                snapshot.doubt(*self.memory.generations.entry(*router).or_insert(snapshot.generation));
                 self.memory.recognise(*router, snapshot);
                 if snapshot.leftovers.is_empty() {
                     self.memory.looked_through.insert(*router);
@@ -129,10 +132,16 @@ impl Domain for Routers {
         }
         // A namespace that comes back later may be somebody else's work.
         match scope {
-            Scope::All => self.memory.looked_through.retain(|router| actual.routers.contains_key(router)),
+            Scope::All => {
+                self.memory.looked_through.retain(|router| actual.routers.contains_key(router));
+                self.memory.generations.retain(|router, _| actual.routers.contains_key(router));
+            }
             Scope::Objects(_) => {
                 let gone = compile::routers_in(scope).filter(|router| !actual.routers.contains_key(router));
-                gone.for_each(|router| _ = self.memory.looked_through.remove(&router));
+                gone.for_each(|router| {
+                    self.memory.looked_through.remove(&router);
+                    self.memory.generations.remove(&router);
+                });
             }
         }
         Ok(actual)
@@ -157,7 +166,9 @@ impl Domain for Routers {
     }
 
     async fn apply(&mut self, steps: Vec<Planned<Step>>) -> Report {
-        apply::apply(&self.handles, steps).await
+        let applied = apply::apply(&self.handles, steps).await;
+        self.memory.generations.extend(applied.generations);
+        applied.report
     }
 
     fn owner_of_device(&self, name: &str) -> Option<ObjectRef> {

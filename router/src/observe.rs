@@ -85,11 +85,14 @@ async fn snapshot(
     let keys = keys(&links);
     let values = sysctl::read(handle.namespace(), keys.clone()).await?;
     let sysctls = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect();
+    // Before the tables: what changes in between is seen the next time.
+    let generation = handle.ruleset_generation().await?;
     let found = handle.tables().await?;
     let leftovers = if looked_through { Vec::new() } else { leftovers(&handle, &found).await? };
     let tables = found.into_iter().filter(|table| table.name == TABLE);
     let tables = tables.filter_map(|table| Some((family(table.family)?, table.comment))).collect();
-    Ok(Some(Snapshot { links, routes: routes(&state), sysctls, tables, leftovers, translations: None }))
+    let routes = routes(&state);
+    Ok(Some(Snapshot { links, routes, sysctls, tables, generation, leftovers, translations: None }))
 }
 
 fn family(family: nft::Family) -> Option<Family> {

@@ -2,8 +2,8 @@
 //!
 //! All rules are in the tables `ip baryon` and, for routers with IPv6, `ip6 baryon`, which are replaced as
 //! a whole in one transaction of the kernel. Each carries a fingerprint of both as its comment, so that
-//! whether they are right can be told without reading them. A rule that somebody changes by hand inside our
-//! tables goes unnoticed until the router changes; rules of other tables are never looked at.
+//! whether they are right can be told without reading them. That somebody changed rules by hand shows in the generation of
+//! the namespace's ruleset, and ours are loaded again; rules of other tables are never looked at.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};

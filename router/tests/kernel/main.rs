@@ -8,4 +8,5 @@ mod metadata;
 mod namespace;
 mod speed;
 mod takeover;
+mod tampering;
 mod traffic;
