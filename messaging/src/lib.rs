@@ -10,6 +10,7 @@ mod answer;
 mod backoff;
 mod bus;
 mod clock;
+mod compression;
 mod connection;
 mod core;
 mod counters;
@@ -32,6 +33,7 @@ mod waiting;
 
 pub use answer::Answer;
 pub use bus::Bus;
+pub use compression::Compression;
 pub use counters::{Counters, Dropped, MethodCalls};
 pub use error::CallError;
 pub use failure::Failure;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::compression::Compression;
 use crate::settings::{Login, QueueManager, Settings, Tls};
 
 /// The value of an option cannot be understood.
@@ -33,6 +34,7 @@ fn connection(settings: &mut Settings, text: &Text<'_>) -> Result<bool, OptionEr
         "rpc_response_timeout" => settings.response_timeout = text.seconds()?,
         "rpc_response_max_timeout" => settings.response_max_timeout = text.seconds()?,
         "rabbit_login_method" => settings.login = text.login()?,
+        "kombu_compression" => settings.compression = text.compression()?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -108,9 +110,17 @@ impl Text<'_> {
         Duration::try_from_secs_f64(seconds).map_err(|_| self.wants("a number of seconds"))
     }
 
+    fn compression(&self) -> Result<Option<Compression>, OptionError> {
+        match self.value.to_ascii_lowercase().as_str() {
+            "" | "none" => Ok(None),
+            name => Compression::named(name).map(Some).ok_or_else(|| self.wants("gzip, bz2 or nothing")),
+        }
+    }
+
     fn login(&self) -> Result<Login, OptionError> {
         match self.value.to_ascii_uppercase().as_str() {
-            "PLAIN" | "AMQPLAIN" => Ok(Login::Plain),
+            "PLAIN" => Ok(Login::Plain),
+            "AMQPLAIN" => Ok(Login::AmqPlain),
             "EXTERNAL" => Ok(Login::External),
             _ => Err(self.wants("PLAIN, AMQPLAIN or EXTERNAL")),
         }

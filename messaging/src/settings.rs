@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::compression::Compression;
 use crate::options::{self, OptionError};
 use crate::url::{self, UrlError};
 
@@ -17,6 +18,8 @@ pub struct Settings {
     /// `None`: plain TCP.
     pub tls: Option<Tls>,
     pub login: Login,
+    /// How the bodies of messages are sent (`kombu_compression`); what others compressed is read anyway.
+    pub compression: Option<Compression>,
     /// The topic exchange that calls and casts go through (`control_exchange`).
     pub exchange: String,
     /// What the broker shows for this connection.
@@ -47,8 +50,10 @@ pub struct Broker {
 /// How the user is proved (`rabbit_login_method`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
-    /// User and password; also used where AMQPLAIN is set, as every broker knows it.
+    /// User and password, in the form of SASL (RFC 4616).
     Plain,
+    /// User and password, in the form of AMQP 0-9.
+    AmqPlain,
     /// The client certificate.
     External,
 }
@@ -157,7 +162,8 @@ impl Default for Settings {
             brokers: vec![Broker::default()],
             virtual_host: "/".to_owned(),
             tls: None,
-            login: Login::Plain,
+            login: Login::AmqPlain,
+            compression: None,
             exchange: "neutron".to_owned(),
             connection_name: env!("CARGO_PKG_NAME").to_owned(),
             heartbeat: Duration::from_secs(60),

@@ -50,13 +50,22 @@ impl Rabbit {
     /// # Panics
     /// When it does not come up.
     pub fn start_with(configuration: &str) -> Self {
+        Self::start_with_plugins(configuration, &[])
+    }
+
+    /// The same, with plugins that come with the broker.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start_with_plugins(configuration: &str, plugins: &[&str]) -> Self {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("rabbit-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for the broker");
+        fs::write(folder.join("enabled_plugins"), format!("[{}].", plugins.join(","))).expect("its plugins");
         Self::start_in(&folder, configuration, number * 10)
     }
 
     fn start_in(folder: &Path, configuration: &str, shift: u16) -> Self {
-        fs::create_dir_all(folder).expect("a folder for the broker");
         let lines = format!(
             "loopback_users.guest = true\nlisteners.tcp.default = 127.0.0.1:{}\n{}\n",
             AMQP + shift,

@@ -187,3 +187,27 @@ fn the_command_line_goes_before_files() {
     assert_eq!(loaded.node.roles, [Role::Dhcp].into());
     assert_eq!(loaded.node.api.socket, Path::new("/run/baryon/dhcp.sock"));
 }
+
+#[test]
+fn syslog_and_compression_are_taken_up_or_refused_with_a_sentence() {
+    let text = "[DEFAULT]\nuse_syslog = true\nsyslog_log_facility = local2\ntransport_url = rabbit://x/\n\
+        [oslo_messaging_rabbit]\nkombu_compression = gzip\nrabbit_login_method = EXTERNAL\n";
+    let loaded = loaded(&[("neutron-l3-agent.conf", text)]);
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert_eq!(value(&loaded, "DEFAULT", "syslog_log_facility"), "local2");
+    let syslog = loaded.node.log.syslog.as_ref().unwrap();
+    assert_eq!(syslog.facility.to_string(), "LOG_LOCAL2");
+    let bus = &neutron(&loaded).bus;
+    assert_eq!(bus.compression, Some(messaging::Compression::Gzip));
+    assert_eq!(bus.login, messaging::Login::External);
+
+    for (section, line, words) in [
+        ("DEFAULT", "syslog_log_facility = LOG_LOCAL9", "LOG_LOCAL0 to LOG_LOCAL7"),
+        ("oslo_messaging_rabbit", "kombu_compression = zstd", "kombu_compression wants gzip, bz2 or nothing"),
+        ("oslo_messaging_rabbit", "rabbit_login_method = RABBIT-CR-DEMO", "PLAIN, AMQPLAIN or EXTERNAL"),
+    ] {
+        let told =
+            refused(&[("x.conf", &format!("[DEFAULT]\ntransport_url = rabbit://x/\n[{section}]\n{line}\n"))]);
+        assert!(told.contains(words), "{told}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Taking messages: answers to whoever waits for them, requests to the receiver of the bus.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{SelectAll, StreamExt};
@@ -15,6 +17,7 @@ use tracing::{debug, warn};
 use super::declare::{Sentence, name, table};
 use super::refusal;
 use crate::answer::{Answer, Reply, ReplyTo};
+use crate::compression::{self, Compression, CompressionError};
 use crate::core::Core;
 use crate::counters::short;
 use crate::dispatch::{self, Unserved};
@@ -76,9 +79,9 @@ pub(crate) async fn answers(core: Arc<Core>, mut consumer: Consumer) -> Sentence
 fn answer(core: &Core, delivery: &Delivery) {
     const TOPIC: &str = "(answers)";
     core.meter.received(delivery.data.len());
-    let reply = match read(delivery).and_then(envelope::Payload::reply) {
+    let reply = match read(delivery, envelope::Payload::reply) {
         Ok(reply) => reply,
-        Err(error) => return drop_one(core, TOPIC, "", "malformed", &error.to_string()),
+        Err((reason, why)) => return drop_one(core, TOPIC, "", reason, &why),
     };
     if core.duplicates().is_repeated(&reply.unique_id) {
         return drop_one(core, TOPIC, "", "duplicate", "it was received before");
@@ -159,26 +162,37 @@ fn acknowledge(delivery: &Delivery) {
     let _ = delivery.ack(BasicAckOptions::default()).now_or_never();
 }
 
-fn read(delivery: &Delivery) -> Result<envelope::Payload, envelope::Malformed> {
-    envelope::decode(&delivery.data)
+/// The payload; or the reason to drop the message, and why.
+fn read<T>(
+    delivery: &Delivery,
+    take_out: impl FnOnce(envelope::Payload) -> Result<T, envelope::Malformed>,
+) -> Result<T, (&'static str, String)> {
+    let malformed = |error: envelope::Malformed| ("malformed", error.to_string());
+    let body = match header(delivery, compression::HEADER) {
+        None | Some(AMQPValue::Void) => Cow::Borrowed(delivery.data.as_slice()),
+        Some(method) => Cow::Owned(unpacked(&delivery.data, method)?),
+    };
+    envelope::decode(&body).and_then(take_out).map_err(malformed)
+}
+
+fn unpacked(body: &[u8], method: &AMQPValue) -> Result<Vec<u8>, (&'static str, String)> {
+    let name = method.as_long_string().map(ToString::to_string).unwrap_or_default();
+    let unpacked = match Compression::named(&name) {
+        Some(method) => method.decompress(body),
+        None => Err(CompressionError::Unknown(short(&name))),
+    };
+    unpacked.map_err(|error| match error.source() {
+        Some(cause) => ("compressed", format!("{error}: {cause}")),
+        None => ("compressed", error.to_string()),
+    })
 }
 
 /// The request, if it is served; otherwise it is counted, and its caller told.
 fn accepted(core: &Core, topic: &str, fanout: bool, delivery: &Delivery) -> Option<(String, Incoming)> {
-    if header(delivery, "compression").is_some() {
-        drop_one(
-            core,
-            topic,
-            "",
-            "compressed",
-            "its sender is set to kombu_compression, which is not understood here",
-        );
-        return None;
-    }
-    let request = match read(delivery).and_then(envelope::Payload::request) {
+    let request = match read(delivery, envelope::Payload::request) {
         Ok(request) => request,
-        Err(error) => {
-            drop_one(core, topic, "", "malformed", &error.to_string());
+        Err((reason, why)) => {
+            drop_one(core, topic, "", reason, &why);
             return None;
         }
     };

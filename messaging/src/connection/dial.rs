@@ -121,6 +121,7 @@ fn address(settings: &Settings, broker: &Broker) -> AMQPUri {
             heartbeat: Some(u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX)),
             auth_mechanism: Some(match settings.login {
                 Login::Plain => SASLMechanism::Plain,
+                Login::AmqPlain => SASLMechanism::AMQPlain,
                 Login::External => SASLMechanism::External,
             }),
             ..AMQPQueryString::default()

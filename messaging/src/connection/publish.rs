@@ -1,15 +1,17 @@
 //! Handing messages to the broker, each until the broker confirms that it has it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
 use tokio::sync::Mutex;
 
 use super::declare::{Declarer, Sentence, name};
 use super::refusal;
+use crate::compression::{Compression, HEADER};
 use crate::topology::{Exchange, Step};
 
 /// How often a message is tried on one connection: the channel may be closed for another message's fault.
@@ -67,12 +69,17 @@ pub(crate) struct Publisher {
     /// Locked while a message is written: confirmations are counted in the order of writing.
     channel: Mutex<Channel>,
     epoch: u64,
+    compression: Option<Compression>,
 }
 
 impl Publisher {
-    pub(crate) async fn open(connection: Arc<Connection>, epoch: u64) -> lapin::Result<Self> {
+    pub(crate) async fn open(
+        connection: Arc<Connection>,
+        epoch: u64,
+        compression: Option<Compression>,
+    ) -> lapin::Result<Self> {
         let channel = Mutex::new(confirming(&connection).await?);
-        Ok(Self { connection, channel, epoch })
+        Ok(Self { connection, channel, epoch, compression })
     }
 
     /// Which connection this is.
@@ -81,9 +88,10 @@ impl Publisher {
     }
 
     pub(crate) async fn publish(&self, message: &Outgoing) -> Result<Delivered, PublishError> {
+        let body = self.packed(message)?;
         let mut refused = String::new();
         for _ in 0..ATTEMPTS {
-            let confirmed = match self.write(message).await {
+            let confirmed = match self.write(message, &body).await {
                 Ok(confirm) => confirm.await,
                 Err(WriteError::Name(sentence)) => return Err(PublishError::Refused(sentence)),
                 Err(WriteError::Client(error)) => Err(error),
@@ -102,7 +110,13 @@ impl Publisher {
         Err(PublishError::Refused(refused))
     }
 
-    async fn write(&self, message: &Outgoing) -> Result<PublisherConfirm, WriteError> {
+    fn packed<'a>(&self, message: &'a Outgoing) -> Result<Cow<'a, [u8]>, PublishError> {
+        let Some(method) = self.compression else { return Ok(Cow::Borrowed(&message.body)) };
+        let failed = |error| PublishError::Refused(format!("the message cannot be compressed: {error}"));
+        method.compress(&message.body).map(Cow::Owned).map_err(failed)
+    }
+
+    async fn write(&self, message: &Outgoing, body: &[u8]) -> Result<PublisherConfirm, WriteError> {
         let exchange = message.exchange.as_ref().map_or("", |exchange| &exchange.name);
         let (exchange, key) = (name(exchange)?, name(&message.key)?);
         let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
@@ -110,7 +124,8 @@ impl Publisher {
         if !channel.status().connected() {
             *channel = confirming(&self.connection).await?;
         }
-        Ok(channel.basic_publish(exchange, key, options, &message.body, properties(message)).await?)
+        let properties = properties(message, self.compression);
+        Ok(channel.basic_publish(exchange, key, options, body, properties).await?)
     }
 
     /// The likeliest reason to be refused is that the exchange is not there.
@@ -150,12 +165,16 @@ async fn confirming(connection: &Connection) -> lapin::Result<Channel> {
     Ok(channel)
 }
 
-fn properties(message: &Outgoing) -> BasicProperties {
+fn properties(message: &Outgoing, compression: Option<Compression>) -> BasicProperties {
     const PERSISTENT: u8 = 2;
+    let mut headers = FieldTable::default();
+    if let Some(method) = compression {
+        headers.insert(HEADER.into(), AMQPValue::LongString(method.name().into()));
+    }
     let properties = BasicProperties::default()
         .with_content_type("application/json".into())
         .with_content_encoding("utf-8".into())
-        .with_headers(FieldTable::default())
+        .with_headers(headers)
         .with_delivery_mode(PERSISTENT)
         .with_priority(0);
     match message.expiry.map(|expiry| expiry.milliseconds(Instant::now())) {

@@ -66,7 +66,7 @@ impl Session {
         let Dialled { connection, hangup } = dialled;
         let connection = Arc::new(connection);
         let epoch = core.epoch() + 1;
-        let publisher = Publisher::open(Arc::clone(&connection), epoch).await;
+        let publisher = Publisher::open(Arc::clone(&connection), epoch, core.settings.compression).await;
         let publisher = publisher.map_err(|error| refusal::operation(&error, "opening a channel"))?;
         while let Ok(listen) = lasting.more.try_recv() {
             core.listens().add(listen);

@@ -4,10 +4,12 @@
 #![allow(clippy::needless_pass_by_value)] // `json!` reads best where it is used
 
 mod calls;
+mod compression;
 mod declares;
 mod faults;
 mod hostile;
 mod listening;
+mod login;
 mod peer;
 mod refusals;
 mod secure;

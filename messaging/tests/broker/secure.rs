@@ -10,7 +10,7 @@ use tests::Rabbit;
 use crate::peer::{listen, next, request, start, until_link, up};
 
 /// An authority, a broker's certificate for `localhost`, and a client's, below a folder.
-fn certificates(folder: &Path) {
+pub(crate) fn certificates(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let script = "
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority \

@@ -31,7 +31,6 @@ const MISSING: &[(&str, &str, &[&str], &str)] = &[
         "the cryptography that is built in is not FIPS validated",
     ),
     ("oslo_messaging_rabbit", "ssl_version", NOTHING, "the newest TLS version that both sides know is used"),
-    ("oslo_messaging_rabbit", "kombu_compression", &["none"], "messages are sent uncompressed"),
     ("DEFAULT", "log_config_append", NOTHING, "logging is set up by the other options alone"),
     ("DEFAULT", "log_config", NOTHING, "logging is set up by the other options alone"),
     ("DEFAULT", "log_rotation_type", &["none"], "log files are not rotated; let logrotate do it"),

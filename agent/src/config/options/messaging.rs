@@ -41,6 +41,7 @@ const RABBIT: &[(Name, Form)] = &[
     rabbit!("rabbit_transient_queues_ttl", Number 1800, "seconds that an unused queue is kept; 0: for ever"),
     rabbit!("rabbit_stream_fanout", Flag false, "one stream for all listeners of a fan-out"),
     rabbit!("enable_cancel_on_failover", Flag false, "be told when a mirrored queue moves"),
+    rabbit!("kombu_compression", Text "", "gzip or bz2; empty: messages are sent as they are"),
     rabbit!("rabbit_login_method", Text "AMQPLAIN", "PLAIN, AMQPLAIN or EXTERNAL"),
     rabbit!("rabbit_retry_interval", Number 1, "seconds to the second attempt to connect"),
     rabbit!("rabbit_retry_backoff", Number 2, "seconds more for each further one"),
