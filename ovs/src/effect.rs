@@ -46,13 +46,19 @@ fn exchange(before: &Flow, after: &Flow) -> Effect {
     Effect::Changes
 }
 
-/// Without what says whose it is: its own cookie, and that of the flows that it makes.
+/// What it does, without what says whose it is: its own cookie, and that of the flows that it makes.
 fn bare(flow: &Flow) -> Flow {
     let mut bare = flow.clone().cookie(0);
     for action in &mut bare.actions {
         if let Action::Learn(learn) = action {
             learn.cookie = 0;
         }
+    }
+    // At the end, to look a table up and come back is to go on there.
+    if let Some(Action::Resubmit { port: None, table: Some(table) }) = bare.actions.last() {
+        let onwards = Action::GotoTable(*table);
+        bare.actions.pop();
+        bare.actions.push(onwards);
     }
     // A flood does not depend on the order of its tunnels.
     if bare.table == FLOOD_TO_TUN && bare.actions.iter().any(is_output) {
@@ -111,6 +117,16 @@ mod tests {
     #[test]
     fn another_cookie_is_no_change_also_in_what_is_taught() {
         assert_eq!(among(vec![teacher(7)], &teacher(0xba01_0000_0000_0001)), Effect::Cookie);
+    }
+
+    #[test]
+    fn to_look_up_a_table_at_the_end_is_to_go_on_there() {
+        let to = |action| Flow::new(0, 0, Match::new()).action(action);
+        let onwards = to(Action::GotoTable(58)).cookie(0xba01_0000_0000_0001);
+        assert_eq!(among(vec![to(Action::resubmit_table(58))], &onwards), Effect::Cookie);
+        assert_eq!(among(vec![to(Action::resubmit_table(59))], &onwards), Effect::Changes);
+        let back_again = to(Action::resubmit_table(58)).action(Action::Normal);
+        assert_eq!(among(vec![back_again], &onwards), Effect::Changes);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test ends where it goes wrong
 
+mod foresight;
 mod services;
 #[allow(dead_code, unreachable_pub)]
 mod simulate;

@@ -93,6 +93,11 @@ impl Lab {
         pass
     }
 
+    /// Somebody asks what would be done.
+    pub(crate) async fn rehearse(&mut self) {
+        let _ = self.routers.rehearse(&self.desired, &Scope::All).await.unwrap();
+    }
+
     pub(crate) async fn observe(&mut self) -> Actual {
         self.routers.observe(&Scope::All).await.unwrap()
     }
