@@ -2,7 +2,7 @@
 //! the wire is the messaging library's knowledge; here their form is checked, so that a wrong one is told
 //! with its line.
 
-use messaging::Settings;
+use messaging::{Settings, UrlError};
 
 use crate::config::values::{Name, Values};
 
@@ -85,9 +85,21 @@ pub(super) fn messaging(values: &mut Values) -> Settings {
     match Settings::from_url_and_options(&url, options.iter().map(|(name, value)| (*name, value.as_str()))) {
         Ok(settings) => settings,
         Err(error) => {
-            values.refuse(url_name, "", &error.to_string());
+            refuse(values, url_name, &error);
             Settings::default()
         }
+    }
+}
+
+/// An option is named with its own line; one that stands in the URL itself, with that.
+fn refuse(values: &mut Values, url: Name, error: &UrlError) {
+    let UrlError::Option(wrong) = error else { return values.refuse(url, "", &error.to_string()) };
+    match RABBIT
+        .iter()
+        .find(|(name, _)| name.option == wrong.option && values.is_written(name.section, name.option))
+    {
+        Some((name, _)) => values.refuse(*name, &wrong.value, &format!("it has to be {}", wrong.wants)),
+        None => values.refuse(url, "", &wrong.to_string()),
     }
 }
 
