@@ -38,7 +38,7 @@ pub enum Error {
     Half { certificate: &'static str, key: &'static str },
 
     #[error("{certificate} and {key} cannot be used together")]
-    Identity { certificate: File, key: File, source: rustls::Error },
+    Identity { certificate: File, key: File, source: Box<rustls::Error> },
 
     #[error("no version of TLS can be used")]
     Versions(#[source] rustls::Error),

@@ -88,7 +88,11 @@ pub fn client(trust: &Trust, identity: Option<&Identity>) -> Result<ClientConfig
         .map_err(Error::Versions)?;
     let builder = trusting(builder, trust, provider)?;
     let Some(Identity { certificate, key }) = identity else { return Ok(builder.with_no_client_auth()) };
-    let unusable = |source| Error::Identity { certificate: certificate.clone(), key: key.clone(), source };
+    let unusable = |source| Error::Identity {
+        certificate: certificate.clone(),
+        key: key.clone(),
+        source: Box::new(source),
+    };
     builder.with_client_auth_cert(certificate.certificates()?, key.private_key()?).map_err(unusable)
 }
 
