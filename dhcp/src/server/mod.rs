@@ -17,6 +17,7 @@ pub mod frame;
 pub mod lease;
 pub mod message;
 pub mod option;
+pub mod pace;
 pub mod reply;
 pub mod request;
 pub mod socket;

@@ -22,7 +22,7 @@ use super::request::LONGEST;
 /// takes memory only for what is there.
 const RECEIVE_BUFFER: usize = 1 << 20;
 /// Packets that are read at once: a turn of the server.
-const BATCH: usize = 16;
+pub(super) const BATCH: usize = 16;
 /// A packet that is too long is read so far that this shows.
 const PACKET: usize = LONGEST + 1;
 
@@ -55,13 +55,13 @@ impl Default for Batch {
 
 impl Batch {
     /// Reads what is there, without waiting.
-    fn receive(&mut self, socket: &Socket) -> nix::Result<()> {
+    fn receive(&mut self, socket: &Socket) -> nix::Result<usize> {
         self.lengths.clear();
         let mut places: Vec<_> = self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
         let read =
             recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut places, MsgFlags::MSG_DONTWAIT, None)?;
         self.lengths.extend(read.map(|packet| packet.bytes));
-        Ok(())
+        Ok(self.lengths.len())
     }
 
     /// What was read last.
@@ -85,11 +85,11 @@ impl Sockets {
         Ok(Self { udp, link, mac })
     }
 
-    /// Takes packets that are there; there may be none.
-    pub fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+    /// Takes packets that are there, and gives their number.
+    pub fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
         match batch.receive(&self.udp) {
             // One with a wrong checksum wakes us and is gone.
-            Err(Errno::EAGAIN) => Ok(()),
+            Err(Errno::EAGAIN) => Ok(0),
             received => Ok(received?),
         }
     }

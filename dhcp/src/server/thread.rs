@@ -15,13 +15,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tracing::{error, warn};
 
-use super::socket::Sockets;
+use super::pace::Pace;
+use super::socket::{BATCH, Sockets};
 use super::turn::{Desk, Server};
 
 /// Networks that get a turn between two waits.
@@ -143,6 +145,7 @@ impl Hall {
     fn serve(&self) {
         let mut desk = Desk::default();
         let mut events = [EpollEvent::empty(); AT_ONCE];
+        let mut pace = Pace::new(Instant::now());
         loop {
             let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,
@@ -152,29 +155,41 @@ impl Hall {
                     break;
                 }
             };
+            let mut packets = 0;
+            let mut more = ready.len() == AT_ONCE;
             for event in ready {
-                match event.data() {
-                    END => return self.close(),
-                    key => self.give_turn(key, &mut desk),
+                if event.data() == END {
+                    return self.close();
                 }
+                let count = self.give_turn(event.data(), &mut desk);
+                packets += u32::try_from(count).unwrap_or(u32::MAX);
+                more |= count == BATCH;
+            }
+            if let Some(rest) = pace.rest(Instant::now(), packets, more) {
+                std::thread::sleep(rest);
             }
         }
         self.close();
     }
 
-    fn give_turn(&self, key: u64, desk: &mut Desk) {
+    /// Gives the number of packets that were there.
+    fn give_turn(&self, key: u64, desk: &mut Desk) -> usize {
         // It may have left since it was reported.
-        let Some(place) = self.places().taken.get(&key).cloned() else { return };
+        let Some(place) = self.places().taken.get(&key).cloned() else { return 0 };
         let turn = catch_unwind(AssertUnwindSafe(|| place.server.turn(&place.sockets, desk)));
         let error = match turn {
-            Ok(Ok(())) => return place.errors.store(0, Ordering::Relaxed),
+            Ok(Ok(packets)) => {
+                place.errors.store(0, Ordering::Relaxed);
+                return packets;
+            }
             // One belongs to an earlier answer (a relay that is not there); many are a broken socket.
-            Ok(Err(_)) if place.errors.fetch_add(1, Ordering::Relaxed) < MOST_ERRORS => return,
+            Ok(Err(_)) if place.errors.fetch_add(1, Ordering::Relaxed) < MOST_ERRORS => return 0,
             Ok(Err(error)) => error,
             Err(_) => io::Error::other("it panicked"),
         };
         self.leave(key);
         warn!(network = %place.server.network, error = %error, "DHCP server stopped");
+        0
     }
 
     fn close(&self) {

@@ -61,10 +61,13 @@ impl Server {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers what has arrived, as far as it fits into one turn.
-    pub fn turn(&self, sockets: &Sockets, desk: &mut Desk) -> io::Result<()> {
+    /// Answers what has arrived, as far as it fits into one turn: so many packets.
+    pub fn turn(&self, sockets: &Sockets, desk: &mut Desk) -> io::Result<usize> {
         let Desk { batch, frame } = desk;
-        sockets.receive(batch)?;
+        let count = sockets.receive(batch)?;
+        if count == 0 {
+            return Ok(0);
+        }
         let table = self.table();
         let now = SystemTime::now();
         for packet in batch.packets() {
@@ -75,7 +78,7 @@ impl Server {
                 debug!(network = %self.network, to = ?reply.to, error = %error, "answer not sent");
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Answers one packet, and keeps leases, counters and log.
