@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, ensure};
 use dhcp::server::table::{Host, ServedSubnet, Times};
-use dhcp::server::task::Server;
+use dhcp::server::turn::Server;
 use dhcp::{Config, Dhcp};
 use model::{Desired, HostName, NetworkId, ObjectRef, PortId, Role, Scope, SubnetId};
 use uuid::Uuid;
