@@ -23,6 +23,9 @@ pub enum ClientError {
     /// The controller's own words.
     #[error("{message}")]
     Refused { status: u16, kind: String, message: String },
+    /// What was refused, as a person would say it: `change port web`.
+    #[error("cannot {deed}")]
+    Deed { deed: String, source: Box<ClientError> },
     #[error("there is no {kind} {name}")]
     NoSuch { kind: &'static str, name: String },
     #[error("there are {count} {kind}s called {name}; give the id")]
@@ -31,6 +34,17 @@ pub enum ClientError {
     File { path: PathBuf, source: std::io::Error },
     #[error("{given:?} is not of the form {form}")]
     Form { given: String, form: &'static str },
+}
+
+impl ClientError {
+    /// A refusal of this deed. Other errors say themselves what they are about.
+    #[must_use]
+    pub fn of(self, deed: impl Into<String>) -> Self {
+        match self {
+            Self::Refused { .. } => Self::Deed { deed: deed.into(), source: Box::new(self) },
+            other => other,
+        }
+    }
 }
 
 /// A way to the API.

@@ -4,6 +4,7 @@
 mod beginning;
 mod client;
 mod comeback;
+mod commands;
 mod dhcp;
 mod ipv6;
 mod kept;

@@ -116,8 +116,10 @@ struct Kind {
 
 impl Kind {
     async fn create(&self, client: &Client, body: Map<String, Value>) -> Result<Output, ClientError> {
-        let answer = client.post(&format!("/v2.0/{}", self.plural), &self.wrap(body)).await?;
-        Ok(self.one(answer))
+        let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
+        let deed = format!("make {} {name}", self.singular).trim_end().to_owned();
+        let answer = client.post(&format!("/v2.0/{}", self.plural), &self.wrap(body)).await;
+        Ok(self.one(answer.map_err(|error| error.of(deed))?))
     }
 
     async fn list(&self, client: &Client, filters: &[(&str, Option<String>)]) -> Result<Output, ClientError> {
@@ -139,13 +141,19 @@ impl Kind {
         body: Map<String, Value>,
     ) -> Result<Output, ClientError> {
         let path = self.path(client, name).await?;
-        Ok(self.one(client.put(&path, &self.wrap(body)).await?))
+        let answer = client.put(&path, &self.wrap(body)).await;
+        Ok(self.one(answer.map_err(|error| error.of(format!("change {} {name}", self.singular)))?))
     }
 
+    /// All names have to mean something before the first thing is removed.
     async fn delete(&self, client: &Client, names: &[String]) -> Result<Output, ClientError> {
+        let mut paths = Vec::new();
         for name in names {
-            let path = self.path(client, name).await?;
-            client.delete(&path).await?;
+            paths.push((name, self.path(client, name).await?));
+        }
+        for (name, path) in paths {
+            let answer = client.delete(&path).await;
+            answer.map_err(|error| error.of(format!("remove {} {name}", self.singular)))?;
         }
         Ok(Output::text(String::new(), Value::Null))
     }

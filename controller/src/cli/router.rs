@@ -121,27 +121,51 @@ impl Command {
                 KIND.set(client, &router, body).await
             }
             Self::Delete { routers } => KIND.delete(client, &routers).await,
-            Self::AddSubnet { router, subnet } => {
-                let subnet = client.find_id("subnet", "subnets", &subnet).await?;
-                act(client, &router, "add_router_interface", &json!({"subnet_id": subnet})).await
-            }
-            Self::RemoveSubnet { router, subnet } => {
-                let subnet = client.find_id("subnet", "subnets", &subnet).await?;
-                act(client, &router, "remove_router_interface", &json!({"subnet_id": subnet})).await
-            }
-            Self::AddPort { router, port } => {
-                let port = client.find_id("port", "ports", &port).await?;
-                act(client, &router, "add_router_interface", &json!({"port_id": port})).await
-            }
-            Self::RemovePort { router, port } => {
-                let port = client.find_id("port", "ports", &port).await?;
-                act(client, &router, "remove_router_interface", &json!({"port_id": port})).await
-            }
+            Self::AddSubnet { router, subnet } => connect(client, &router, End::Subnet(&subnet)).await,
+            Self::RemoveSubnet { router, subnet } => disconnect(client, &router, End::Subnet(&subnet)).await,
+            Self::AddPort { router, port } => connect(client, &router, End::Port(&port)).await,
+            Self::RemovePort { router, port } => disconnect(client, &router, End::Port(&port)).await,
         }
     }
 }
 
-async fn act(client: &Client, router: &str, action: &str, body: &Value) -> Result<Output, ClientError> {
+/// What a router is connected with, by name or id.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    Subnet(&'a str),
+    Port(&'a str),
+}
+
+impl End<'_> {
+    async fn body(self, client: &Client) -> Result<Value, ClientError> {
+        Ok(match self {
+            Self::Subnet(name) => json!({"subnet_id": client.find_id("subnet", "subnets", name).await?}),
+            Self::Port(name) => json!({"port_id": client.find_id("port", "ports", name).await?}),
+        })
+    }
+}
+
+impl std::fmt::Display for End<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Subnet(name) => write!(f, "subnet {name}"),
+            Self::Port(name) => write!(f, "port {name}"),
+        }
+    }
+}
+
+async fn connect(client: &Client, router: &str, end: End<'_>) -> Result<Output, ClientError> {
+    let answer = act(client, router, "add_router_interface", end).await;
+    answer.map_err(|error| error.of(format!("connect router {router} with {end}")))
+}
+
+async fn disconnect(client: &Client, router: &str, end: End<'_>) -> Result<Output, ClientError> {
+    let answer = act(client, router, "remove_router_interface", end).await;
+    answer.map_err(|error| error.of(format!("disconnect router {router} from {end}")))
+}
+
+async fn act(client: &Client, router: &str, action: &str, end: End<'_>) -> Result<Output, ClientError> {
+    let body = end.body(client).await?;
     let path = KIND.path(client, router).await?;
-    Ok(Output::fields(client.put(&format!("{path}/{action}"), body).await?))
+    Ok(Output::fields(client.put(&format!("{path}/{action}"), &body).await?))
 }
