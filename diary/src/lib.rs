@@ -17,6 +17,7 @@
 
 mod clock;
 mod error;
+mod journald;
 mod json;
 mod layer;
 pub mod lines;
@@ -31,9 +32,10 @@ use std::sync::Arc;
 
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 pub use crate::error::Error;
+use crate::journald::Journald;
 use crate::layer::{Form, LineLayer};
 use crate::lines::{Lines, Output};
 use crate::syslog::{Syslog, SyslogLayer};
@@ -90,7 +92,7 @@ pub fn start(format: Format, target: &Target, syslog: Option<&Syslog>, filter: &
         Format::Text => Form::Text { colours: file.is_none() && std::io::stderr().is_terminal() },
         Format::Json => Form::Json,
         Format::Journald => {
-            let journald = tracing_journald::layer().map_err(Error::Journald)?.boxed();
+            let journald = Journald::connect(Path::new(journald::SOCKET)).map_err(Error::Journald)?;
             let syslog = syslog.map(|to| SyslogLayer::new(to.clone(), Form::Text { colours: false }));
             tracing_subscriber::registry().with(filter).with(journald).with(syslog).try_init()?;
             return Ok(Diary(Control { filter: handle, lines: None, file }));

@@ -27,6 +27,11 @@ pub(crate) fn write(
     line.push(b'\n');
 }
 
+/// Appends the message and the fields, each after a space, and no end of the line.
+pub(crate) fn write_fields(line: &mut Vec<u8>, record: impl FnOnce(&mut dyn Visit)) {
+    record(&mut Fields { line, colours: false });
+}
+
 pub(crate) fn complain(line: &mut Vec<u8>, colours: bool, lost: u64) {
     begin(line, Level::WARN, TARGET, colours);
     let mut fields = Fields { line, colours };

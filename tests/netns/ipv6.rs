@@ -102,8 +102,12 @@ fn a_restart_is_not_noticed() {
     let mut baryon = Baryon::start(&node, &Settings::default());
     baryon.apply(TOPOLOGY);
     let router = format!("qrouter-{}", baryon.field("routers", "r1", "id"));
-    let state =
-        || node.sh_in(&router, "ip -6 -o address show | sed 's/ *tentative//; s/ *valid_lft.*//' | sort; ip -6 route | sort");
+    let state = || {
+        node.sh_in(
+            &router,
+            "ip -6 -o address show | sed 's/ *tentative//; s/ *valid_lft.*//' | sort; ip -6 route | sort",
+        )
+    };
     let before = state();
     assert!(
         before.contains("2001:db8:a::1/64") && before.contains("default via 2001:db8:113::1"),

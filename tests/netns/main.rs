@@ -7,6 +7,7 @@ mod comeback;
 mod commands;
 mod dhcp;
 mod ipv6;
+mod journal;
 mod kept;
 mod leaving;
 mod metadata;
