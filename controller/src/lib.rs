@@ -40,7 +40,7 @@ impl Driver {
     /// Takes in what came of a pass of the engine, as far as that is still wanted.
     pub fn report(&self, pass: Pass) {
         match self {
-            Self::Local(local) => local.report(&pass.still_true(&local.desired().borrow())),
+            Self::Local(local) => local.report(&pass.report),
             Self::Neutron(neutron) => neutron.report(pass),
         }
     }

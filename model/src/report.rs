@@ -100,12 +100,13 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// The outcomes that are true of what is wanted now. An object that is wanted otherwise since, or a port whose
-    /// network is, is looked at again, and what came of the older wish says nothing of the newer.
-    pub fn still_true(&self, now: &Desired) -> Report {
+    /// The outcomes that are true of what is wanted now, and the rest. An object that is wanted otherwise since, or a
+    /// port whose network is, is looked at again, and what came of the older wish says nothing of the newer. It counts
+    /// again if the older wish comes back before anybody looked.
+    pub fn split(self, now: &Desired) -> (Report, Option<Self>) {
         let changed = changes(&self.desired, now);
         if changed.is_empty() {
-            return self.report.clone();
+            return (self.report, None);
         }
         let is_outdated = |object: &ObjectRef| match object {
             ObjectRef::Port(id) if !changed.contains(object) => {
@@ -117,8 +118,10 @@ impl Pass {
             }
             object => changed.contains(object),
         };
-        let kept = self.report.0.iter().filter(|(object, _)| !is_outdated(object));
-        Report(kept.map(|(object, outcome)| (*object, outcome.clone())).collect())
+        let (outdated, kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            self.report.0.into_iter().partition(|(object, _)| is_outdated(object));
+        let rest = (!outdated.is_empty()).then_some(Self { desired: self.desired, report: Report(outdated) });
+        (Report(kept), rest)
     }
 }
 
@@ -153,7 +156,7 @@ mod tests {
     }
 
     fn done(pass: &Pass, now: &Desired) -> Vec<ObjectRef> {
-        pass.still_true(now).0.into_keys().collect()
+        pass.clone().split(now).0.0.into_keys().collect()
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod kept;
 mod l2;
 mod l3;
 mod outlet;
+mod passes;
 mod picture;
 #[cfg(test)]
 mod play;

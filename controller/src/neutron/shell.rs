@@ -16,6 +16,7 @@ use super::finding::Finding;
 use super::heartbeat::{Heartbeat, Load, Stamp, Welcome};
 use super::kept::Kept;
 use super::outlet::Outlet;
+use super::passes::Passes;
 use super::picture::Picture;
 use super::role::Message;
 use super::seat::{Heard, Seat};
@@ -47,6 +48,7 @@ pub(crate) struct Shell {
     told: mpsc::UnboundedSender<Answered>,
     facts: SwitchFacts,
     picture: Picture,
+    passes: Passes,
     kept: Kept,
     desired: watch::Sender<Arc<Desired>>,
     standing: watch::Sender<Standing>,
@@ -95,6 +97,7 @@ impl Shell {
                 told,
                 facts,
                 picture,
+                passes: Passes::default(),
                 kept,
                 desired,
                 standing,
@@ -130,7 +133,7 @@ impl Shell {
                 }
                 Some((role, answer)) = reported.recv() => self.report_answered(role, answer),
                 Some(pass) = ears.reports.recv() => {
-                    let report = pass.still_true(self.picture.desired());
+                    let report = self.passes.take_in(pass, self.picture.desired());
                     self.all(Heard::Report(&report));
                 }
                 Some(()) = ears.answered.recv() => while ears.answered.try_recv().is_ok() {},
@@ -244,6 +247,9 @@ impl Shell {
             let desired = Arc::new(self.picture.desired().clone());
             self.desired.send_replace(desired);
             self.kept.changed(now);
+            if let Some(report) = self.passes.again_true(self.picture.desired()) {
+                self.all(Heard::Report(&report));
+            }
         }
         if self.kept.due().is_some_and(|due| due <= now) {
             self.kept.write(self.picture.desired());
