@@ -5,7 +5,6 @@ use tests::neutron::{Agent, Host, Options, Release, Stock};
 use tests::{Node, WORLD, wait};
 
 #[test]
-#[ignore = "starts a server and virtual machines"]
 fn services_of_ours_live_on_a_switch_of_neutrons_agent() {
     let release = Release::Newest;
     let cloud = Cloud::start(release);
