@@ -124,6 +124,11 @@ fn one_network_over_vxlan_on_ipv6() {
 }
 
 #[test]
+fn one_network_over_geneve_on_ipv6() {
+    one_network_over_ipv6("geneve", 1430, "Geneve");
+}
+
+#[test]
 fn one_network_over_gre_on_ipv6() {
     one_network_over_ipv6("gre", 1438, "GRE");
 }

@@ -20,6 +20,7 @@ pub fn put(draft: &mut Draft<'_>, name: HostName, mut fields: Fields) -> Result<
     if tunnel_ip.is_some_and(|address| address.is_unspecified() || address.is_multicast()) {
         return Err(Fault::invalid("tunnel_ip", "it is not the address of one host"));
     }
+    check_family(draft, tunnel_ip)?;
     fields.tolerate(&["name", "local"]);
     fields.finish()?;
     let same = |host: &&std::sync::Arc<Host>| tunnel_ip.is_some() && host.tunnel_ip == tunnel_ip;
@@ -28,6 +29,17 @@ pub fn put(draft: &mut Draft<'_>, name: HostName, mut fields: Fields) -> Result<
     }
     draft.put_host(Host { name, tunnel_ip });
     Ok(())
+}
+
+/// A tunnel has both ends in IPv4 or both in IPv6.
+fn check_family(draft: &Draft<'_>, tunnel_ip: Option<IpAddr>) -> Result<(), Fault> {
+    match (draft.config.tunnel_ip, tunnel_ip) {
+        (Some(own), Some(other)) if own.is_ipv4() != other.is_ipv4() => {
+            let reason = format!("no tunnel leads there from this node, whose tunnel address is {own}");
+            Err(Fault::invalid("tunnel_ip", reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Forgets a host; this node itself stays.

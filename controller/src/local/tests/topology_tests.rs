@@ -274,6 +274,20 @@ fn two_nodes_complete_each_other() {
     assert!(said.contains("hosts node2 (line 10).tunnel_ip"), "{said}");
 }
 
+#[test]
+fn tunnels_are_of_one_family_however_written() {
+    let mut bench = Bench::new();
+    bench.config.tunnel_ip = Some("fd18::1".parse().unwrap());
+    let file =
+        "version: 1\nhosts: [{name: node1, tunnel_ip: 'FD18:0::0:1'}, {name: node2, tunnel_ip: 'fd18::2'}]\n";
+    bench.apply(file).unwrap();
+    for (from, to) in [("fd18::2", "192.0.2.2"), ("FD18:0::0:1", "fd18::3"), ("FD18:0::0:1", "192.0.2.1")] {
+        bench.refuses(&file.replace(from, to), "tunnel_ip");
+    }
+    assert!(bench.host("node3", &json!("192.0.2.3")).is_err());
+    bench.host("node3", &json!(null)).unwrap();
+}
+
 /// What can be done to a line of a file.
 fn spoiled(text: &str, spoils: &[(usize, u8, usize)]) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();

@@ -63,17 +63,14 @@ fn put_hosts(draft: &mut Draft<'_>, topology: &Topology) -> Result<(), Fault> {
 /// This node's tunnel address is in its settings; a file may repeat it, so that all nodes can have the
 /// same file, but not contradict it.
 fn check_own_tunnel(draft: &Draft<'_>, name: &HostName, given: Option<&str>) -> Result<(), Fault> {
-    let own = draft.config.tunnel_ip.map(|address| address.to_string());
-    match given {
-        Some(given) if *name == draft.config.host && own.as_deref() != Some(given) => {
-            let own = own.as_deref().unwrap_or("none");
-            Err(Fault::invalid(
-                "tunnel_ip",
-                format!("this is the node itself, whose tunnel address is {own}"),
-            ))
-        }
-        _ => Ok(()),
+    let Some(given) = given.filter(|_| *name == draft.config.host) else { return Ok(()) };
+    let own = draft.config.tunnel_ip;
+    // An IPv6 address can be written in many ways.
+    if own.is_some() && given.parse().ok() == own {
+        return Ok(());
     }
+    let own = own.map_or_else(|| "none".to_owned(), |own| own.to_string());
+    Err(Fault::invalid("tunnel_ip", format!("this is the node itself, whose tunnel address is {own}")))
 }
 
 fn remove_hosts(draft: &mut Draft<'_>, topology: &Topology) -> Result<(), Fault> {
