@@ -1,5 +1,6 @@
 //! The thread that all servers of a node share. It waits for packets of any network, and gives each network
-//! that has some a turn. Not here: what is done in a turn; see [`super::turn`].
+//! that has some a turn. Not here: what is done in a turn, see [`super::turn`]; when it rests, see
+//! [`super::pace`].
 //!
 //! One packet costs a few microseconds, less than waking a second thread for it would; and no other work of
 //! the agent can keep a client waiting. The thread has an epoll of its own instead of a runtime: an exchange
