@@ -32,7 +32,10 @@ routers:
 /// nobody else answers for it.
 fn plug<'n>(baryon: &Baryon<'n>, port: &str, address: &str, gateway: &str) -> Guest<'n> {
     let guest = baryon.plug(port, Plug::Veth);
-    guest.sh(&format!("ip address add {address}/64 dev eth0; ip route add default via {gateway} dev eth0"));
+    // Without DHCP and router advertisements nobody tells it the MTU either.
+    let mtu = guest.node().vxlan_mtu();
+    guest.sh(&format!("ip link set eth0 mtu {mtu}; ip address add {address}/64 dev eth0"));
+    guest.sh(&format!("ip route add default via {gateway} dev eth0"));
     await_addresses(&guest);
     guest
 }
