@@ -8,6 +8,7 @@ use model::Effect;
 
 use crate::observe::Actual;
 use crate::openflow::{Action, Flow};
+use crate::pipeline::spoof_guard;
 use crate::pipeline::tables::tunnel::FLOOD_TO_TUN;
 use crate::step::{InterfaceChange, PortChange, Step};
 
@@ -15,11 +16,24 @@ use crate::step::{InterfaceChange, PortChange, Step};
 pub const FLOOD: &str = "A network that comes to a node is flooded by Neutron to every tunnel that exists, also to \
                          nodes without a port on it. Baryon floods to those that the server named.";
 
+/// Why the check of a neighbour advertisement is another flow.
+pub const ADVERTISEMENT: &str = "Open vSwitch 3.1 gives the kernel a flow without the address that is announced, unless \
+                                 the code of ICMPv6 is matched as well. Neutron's flow does not match it, so that one right \
+                                 advertisement lets wrong ones pass.";
+
 pub(crate) fn effect(step: &Step, have: &Actual) -> Effect {
     match step {
         Step::AddFlow { bridge, flow } => {
-            let before = have.flows.get(bridge).and_then(|mirror| mirror.in_place_of(flow));
-            before.map_or(Effect::Changes, |before| exchange(before, flow))
+            let Some(mirror) = have.flows.get(bridge) else { return Effect::Changes };
+            if let Some(before) = mirror.in_place_of(flow) {
+                return exchange(before, flow);
+            }
+            let theirs = spoof_guard::of_neutron(flow);
+            let before = theirs.as_ref().and_then(|theirs| Some((mirror.in_place_of(theirs)?, theirs)));
+            match before.map(|(before, theirs)| exchange(before, theirs)) {
+                Some(Effect::Cookie) => Effect::Differs(ADVERTISEMENT),
+                _ => Effect::Changes,
+            }
         }
         Step::SetPredecessors { .. } => Effect::Mark,
         Step::SetPort(change) if is_note_of_port(change, have) => Effect::Mark,
@@ -136,6 +150,20 @@ mod tests {
         assert_eq!(among(vec![teacher(7).action(Action::Output(2))], &flow), Effect::Changes);
         assert_eq!(among(vec![teacher(7).idle_timeout(9)], &flow), Effect::Changes);
         assert_eq!(among(vec![Flow { priority: 2, ..teacher(7) }], &flow), Effect::Changes);
+    }
+
+    #[test]
+    fn the_check_of_an_advertisement_is_argued() {
+        let check = |cookie| {
+            let matches = Match::new().in_port(1).icmp6().icmpv6_type(136);
+            let matches = matches.nd_target("2001:db8::1/128".parse::<ipnet::Ipv6Net>().unwrap());
+            Flow::new(24, 2, matches).cookie(cookie).action(Action::GotoTable(58))
+        };
+        let mut ours = check(0xba06_0000_0000_0001);
+        ours.matches = ours.matches.icmpv6_code(0);
+        assert_eq!(among(vec![check(7)], &ours), Effect::Differs(ADVERTISEMENT));
+        assert_eq!(among(vec![check(7).action(Action::Normal)], &ours), Effect::Changes);
+        assert_eq!(among(vec![], &ours), Effect::Changes);
     }
 
     #[test]

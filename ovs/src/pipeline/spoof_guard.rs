@@ -2,7 +2,8 @@
 //! (24 too) are checked by the address that they announce, everything by its source MAC (25).
 //!
 //! A neighbour advertisement whose address is right goes on without the check of its MAC, as in
-//! Neutron. IP source addresses are the firewall's business. Table 25 has no default flow: a miss drops.
+//! Neutron. Unlike Neutron's its flow names the ICMPv6 code, which is always 0 (RFC 4861, 4.4): without it Open vSwitch
+//! 3.1 gives the kernel a flow that has lost the address, and one right advertisement opens the way for any. IP source addresses are the firewall's business. Table 25 has no default flow: a miss drops.
 
 use ipnet::IpNet;
 use model::{ObjectRef, PortId};
@@ -11,7 +12,7 @@ use super::FlowSet;
 use super::cookies::{Feature, cookie};
 use super::registers::NEIGHBOUR_ADVERTISEMENT;
 use super::tables::{integration as int, priority};
-use crate::openflow::{Action, Flow, Match};
+use crate::openflow::{Action, Field, Flow, Match};
 use crate::spec::{NodeSpec, SpoofGuard};
 
 pub fn port(id: PortId, guard: &SpoofGuard, node: &NodeSpec, port: u32, set: &mut FlowSet) {
@@ -33,7 +34,7 @@ pub fn port(id: PortId, guard: &SpoofGuard, node: &NodeSpec, port: u32, set: &mu
         add(int::LOCAL_SWITCHING, priority::GUARD_ADDRESSES, advertisement(), int::ARP_SPOOF);
         for address in addresses {
             if let IpNet::V6(address) = address {
-                let matches = advertisement().nd_target(*address);
+                let matches = advertisement().icmpv6_code(0).nd_target(*address);
                 add(int::ARP_SPOOF, priority::ALLOWED, matches, int::PACKET_RATE_LIMIT);
             }
         }
@@ -42,4 +43,11 @@ pub fn port(id: PortId, guard: &SpoofGuard, node: &NodeSpec, port: u32, set: &mu
     for mac in &guard.macs {
         add(int::MAC_SPOOF, priority::ALLOWED, from().dl_src(*mac), int::LOCAL_EGRESS);
     }
+}
+
+/// The flow that Neutron's agent has for the same purpose, where it is not the same.
+pub fn of_neutron(flow: &Flow) -> Option<Flow> {
+    let is_checked = flow.table == int::ARP_SPOOF && flow.matches.get(Field::NdTarget).is_some();
+    let matches = flow.matches.clone().masked(Field::Icmpv6Code, 0_u8, 0_u8);
+    is_checked.then(|| Flow { matches, ..flow.clone() })
 }

@@ -15,7 +15,7 @@ use model::{ObjectRef, Stage};
 
 use super::Planner;
 use crate::openflow::Flow;
-use crate::pipeline::FlowSet;
+use crate::pipeline::{FlowSet, spoof_guard};
 use crate::step::Step;
 
 impl Planner<'_> {
@@ -71,7 +71,10 @@ impl Planner<'_> {
             let mut replaced = BTreeSet::new();
             for planned in &self.plan.steps {
                 match &planned.step {
-                    Step::AddFlow { bridge: on, flow } if on == bridge => _ = replaced.insert(flow.key()),
+                    Step::AddFlow { bridge: on, flow } if on == bridge => {
+                        replaced.insert(flow.key());
+                        replaced.extend(spoof_guard::of_neutron(flow).map(|theirs| theirs.key()));
+                    }
                     Step::SetPredecessors { name, cookies: found, .. } if name == bridge => {
                         cookies.extend(found);
                     }
