@@ -65,7 +65,12 @@ fn assert_nothing_changes(check: &Value) {
     let steps = check["plan"]["steps"].as_array().map_or(&[][..], Vec::as_slice);
     let all_but: Vec<&Value> = steps
         .iter()
-        .filter(|step| !matches!(step["effect"].as_str(), Some("cookie" | "mark" | "service" | "rules")))
+        .filter(|step| match step["effect"].as_str() {
+            Some("cookie" | "mark" | "service" | "rules") => false,
+            // The check of neighbour advertisements, which Neutron's agent has in another place.
+            Some("differs") => !step["command"].as_str().is_some_and(|flow| flow.contains("nd_target")),
+            _ => true,
+        })
         .collect();
     assert!(all_but.is_empty(), "{all_but:#?}");
     assert_eq!(check["changes"], 0, "{check}");
