@@ -4,6 +4,7 @@
 //! Processor time is that of the living and of the children they have waited for; who is orphaned is waited for by
 //! process 1. So nothing is missed, however short a command lived.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -56,23 +57,27 @@ pub(super) fn memory(node: &Node) -> anyhow::Result<Memory> {
     Ok(sum)
 }
 
-/// Waits until a node does next to nothing for a while. Gives the time from `start` until the last moment
-/// at which it did, with what it used from the processor since `before`.
+/// Waits until a node does little for a while: an agent that polls is never quite still. Gives the time from `start`
+/// until the last moment at which it was at work, with what it used from the processor since `before`.
 pub(super) fn await_rest(node: &Node, start: Instant, before: f64) -> anyhow::Result<(f64, f64)> {
     const WINDOW: Duration = Duration::from_millis(100);
     const QUIET: Duration = Duration::from_secs(5);
-    // Two ticks in a window are a fifth of a processor.
-    let busy = 0.015;
-    let (mut last, mut used) = (start, before);
+    // Two ticks in a window are a fifth of a processor; to poll hundreds of ports takes less than a tenth of a second.
+    let (busy, loud) = (0.015, 0.1);
+    let mut second = VecDeque::from([before; 10]);
+    let (mut last_busy, mut last, mut heard) = (start, start, start);
     loop {
         wait::pass(WINDOW);
         let now = processor_time(node)?;
-        if now - used > busy {
-            last = Instant::now();
+        if second.back().is_some_and(|used| now - used > busy) {
+            last_busy = Instant::now();
         }
-        used = now;
-        if last.elapsed() > QUIET && start.elapsed() > QUIET {
-            return Ok(((last - start).as_secs_f64(), used - before));
+        if second.pop_front().is_some_and(|used| now - used > loud) {
+            (last, heard) = (last_busy, Instant::now());
+        }
+        second.push_back(now);
+        if heard.elapsed() > QUIET && start.elapsed() > QUIET {
+            return Ok(((last - start).as_secs_f64(), now - before));
         }
     }
 }
