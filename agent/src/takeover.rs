@@ -249,6 +249,8 @@ mod tests {
     #[test]
     fn reasons_are_those_that_are_argued() {
         let argued = include_str!("../../docs/parity.md");
-        assert!(argued.contains(ovs::effect::FLOOD), "{}", ovs::effect::FLOOD);
+        for reason in [ovs::effect::FLOOD, ovs::effect::ADVERTISEMENT] {
+            assert!(argued.contains(reason), "{reason}");
+        }
     }
 }
