@@ -20,6 +20,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use crate::layer::is_shown;
+use crate::syslog::severity;
 use crate::text;
 
 pub(crate) const SOCKET: &str = "/run/systemd/journal/socket";
@@ -109,20 +110,10 @@ fn complaint(identifier: &str, lost: u64) -> Vec<u8> {
 
 fn begin(identifier: &str, level: Level, target: &str) -> Vec<u8> {
     let mut datagram = Vec::with_capacity(512);
-    put(&mut datagram, "PRIORITY", priority(level));
+    put(&mut datagram, "PRIORITY", severity(level).to_string().as_bytes());
     put(&mut datagram, "SYSLOG_IDENTIFIER", identifier.as_bytes());
     put(&mut datagram, "TARGET", target.as_bytes());
     datagram
-}
-
-/// As syslog counts (RFC 5424, 6.2.1).
-fn priority(level: Level) -> &'static [u8] {
-    match level {
-        Level::ERROR => b"3",
-        Level::WARN => b"4",
-        Level::INFO => b"6",
-        Level::DEBUG | Level::TRACE => b"7",
-    }
 }
 
 /// A value with line ends has its length before it.

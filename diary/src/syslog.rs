@@ -69,6 +69,16 @@ impl fmt::Display for Facility {
     }
 }
 
+/// How bad it is, as syslog and journald count (RFC 5424, 6.2.1).
+pub(crate) fn severity(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
+    }
+}
+
 /// Gets every event that passed the filter.
 #[derive(Debug)]
 pub(crate) struct SyslogLayer {
@@ -85,13 +95,7 @@ impl SyslogLayer {
     }
 
     fn message(&self, metadata: &Metadata<'_>, event: &Event<'_>) -> Vec<u8> {
-        let severity: u8 = match *metadata.level() {
-            Level::ERROR => 3,
-            Level::WARN => 4,
-            Level::INFO => 6,
-            Level::DEBUG | Level::TRACE => 7,
-        };
-        let priority = self.to.facility.0 * 8 + severity;
+        let priority = self.to.facility.0 * 8 + severity(*metadata.level());
         let mut message = format!("<{priority}>{}: ", self.to.name).into_bytes();
         self.form.write(&mut message, metadata, event);
         // The end of a message is the end of its datagram.
