@@ -55,13 +55,14 @@ fn endpoints_that_differ(old: &Desired, new: &Desired) -> OrdSet<std::net::IpAdd
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::{Mac, Port, PortId, PortOwner};
 
-    fn port(id: u128) -> Port {
+    /// A guest's port on the network with the id 1.
+    pub(crate) fn port(id: u128) -> Port {
         Port {
             id: PortId(uuid::Uuid::from_u128(id)),
             network: "00000000-0000-0000-0000-000000000001".parse().unwrap(),

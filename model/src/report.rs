@@ -128,27 +128,10 @@ impl Pass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mac, Network, NetworkId, Port, PortId, PortOwner};
+    use crate::change::tests::port;
+    use crate::{Network, NetworkId, Port};
 
     const NETWORK: NetworkId = NetworkId(uuid::Uuid::from_u128(1));
-
-    fn port(id: u128) -> Port {
-        Port {
-            id: PortId(uuid::Uuid::from_u128(id)),
-            network: NETWORK,
-            name: String::new(),
-            mac: Mac::ZERO,
-            fixed_ips: Vec::new(),
-            owner: PortOwner::from("compute:nova"),
-            device: String::new(),
-            admin_up: true,
-            port_security: true,
-            allowed_pairs: Vec::new(),
-            dhcp_options: Vec::new(),
-            host_name: None,
-            binding: None,
-        }
-    }
 
     fn network(mtu: u32) -> Network {
         let segments = Vec::new();
