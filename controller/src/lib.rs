@@ -37,7 +37,7 @@ impl Driver {
         }
     }
 
-    /// Takes in what came of a pass of the engine, as far as that is still wanted.
+    /// Takes in what came of a pass of the engine.
     pub fn report(&self, pass: Pass) {
         match self {
             Self::Local(local) => local.report(&pass.report),

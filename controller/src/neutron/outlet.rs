@@ -25,10 +25,10 @@ impl Outlet {
         Self::Everything(bus, Turns::default())
     }
 
-    pub(crate) async fn send(&self, request: Request) -> Result<Value, Fault> {
+    pub(crate) async fn send(&self, mut request: Request) -> Result<Value, Fault> {
         match self {
             Self::Everything(bus, turns) => {
-                let ports = request.ports_told.clone();
+                let ports = std::mem::take(&mut request.ports_told);
                 let _turn = turns.take(&ports).await;
                 send(bus, request).await
             }

@@ -92,6 +92,7 @@ impl L2 {
         let Some(entry) = self.ports.get(&id).filter(|entry| entry.is_needed()) else { return Ok(()) };
         if revision.is_none() || revision > entry.slot.revision() {
             let wait = self.port_hints.entry(id).or_insert((now + PATIENCE, revision));
+            // A look after a report may be planned for much later.
             wait.0 = wait.0.min(now + PATIENCE);
             wait.1 = wait.1.max(revision);
         }

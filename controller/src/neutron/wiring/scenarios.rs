@@ -41,6 +41,8 @@ fn a_port_that_was_pushed_is_wired_without_a_question() {
     bench.engine_is_done();
     let (ask, _) = bench.open.iter().map(|ask| (ask.clone(), ())).next().unwrap();
     assert!(matches!(&ask, Ask::L2(L2Ask::Up { ports, tables }) if ports == &[port] && tables.len() == 1));
+    // So that the DHCP part says nothing of it meanwhile.
+    assert_eq!(bench.wiring.request(&ask).ports_told, [port]);
     bench.converge(&mut server);
     assert_eq!(server.calls, [("update_device_list", 1)].into());
     assert_eq!(server.ports[&port].status, "ACTIVE");

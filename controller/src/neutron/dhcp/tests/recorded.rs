@@ -40,6 +40,8 @@ const BLUE: &str = "23a6bc88-9263-4317-a13f-0b59394c2efd";
 
 #[test]
 fn sends_what_neutrons_agent_sends() {
+    // So that the L2 part says nothing of them meanwhile.
+    assert_eq!(machine().request(&Ask::Ready(vec![id(RED)])).ports_told, [id(RED)]);
     sent_as(&Ask::Everything, &wire!("get_active_networks_info/none"), "get_active_networks_info");
     let ask = Ask::Network(id("53b92f12-72ba-4f44-b40b-d596b80e1591"));
     sent_as(&ask, &wire!("get_network_info/new"), "get_network_info");
